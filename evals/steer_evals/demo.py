@@ -1,0 +1,52 @@
+"""The whole loop on the reference pair, offline: extract, steer, sweep, report. Knows how the rooms fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from steer.plan import Plan
+from steer_vectors.contrast import load_contrast
+from steer_vectors.extract import extract
+from steer_vectors.file import save_vector
+
+from steer_evals.asking import ask, batches
+from steer_evals.errors import RunError
+from steer_evals.reference import load_reference
+from steer_evals.rows import Row
+from steer_evals.run import Run
+from steer_evals.suites import load_suite
+from steer_evals.sweep import sweep
+
+MODEL = "reference:aligned"
+CONTRAST = "refusal"
+SUITES = ("harmful", "benign-risky", "benign", "capability", "capability-likelihood")
+STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+Bar = Callable[[str], Callable[[int, int], None]]  # from what is being done to a progress callback
+
+
+def run_demo(out: str | Path, bar: Bar) -> Run:
+    """Extract the refusal direction of `reference:aligned` and map its dial.
+
+    Args:
+        out: Folder of the run; also gets `refusal.safetensors` and the report.
+        bar: Makes a progress callback for each stage.
+
+    Raises:
+        RunError: The folder cannot be written, or strength 0 is not the plain model.
+    """
+    folder = Path(out)
+    model = load_reference(MODEL)
+    vector = extract(model, load_contrast(CONTRAST), progress=bar("extracting the direction"))
+    run = sweep(model, Plan.add(vector), SUITES, STRENGTHS, folder, progress=bar("asking at every strength"))
+    save_vector(vector, folder / f"{CONTRAST}.safetensors")
+    suites = [load_suite(name) for name in SUITES]
+    plain = [row for suite in suites for items in batches(model, suite) for row in ask(model, suite, items)]
+    _same(plain, [row for row in run.rows if row["strength"] == 0])
+    run.report()
+    return run
+
+
+def _same(plain: list[Row], zero: list[Row]) -> None:
+    if plain != zero:
+        raise RunError("rows at strength 0 that differ from the plain model's", "the same rows", "report this: strength 0 must change nothing")

@@ -1,0 +1,52 @@
+"""What this machine can do, and what a model is. Facts only; changes nothing."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from steer_kernels import ablate_table, edit_
+from steer_vectors.chat import post_instruction
+from steer_vectors.fingerprint import template_hash, weight_fingerprint
+from steer_vectors.models import ChatModel
+
+from steer_evals.reference import DOSES, FOLDER, PREFIX
+
+_PACKAGES = ("steerdial", "torch", "transformers", "transformer-lens", "nnsight", "numpy", "safetensors")
+
+
+def examine() -> dict[str, Any]:
+    """Versions, device, threads, the op's path with its reason and self-test, and whether the reference models are here."""
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none: models run on the CPU"
+    return {
+        **{name: version(name) for name in _PACKAGES},
+        "gpu": gpu,
+        "threads": torch.get_num_threads(),
+        "op": "naive (plain torch): the only path of this version",
+        "op self-test": f"largest error {_self_test():.1e} against float64",
+        "reference models": ", ".join(PREFIX + name for name in DOSES) if (FOLDER / "aligned").is_dir() else "missing: reinstall steerdial",
+    }
+
+
+def describe(model: ChatModel) -> dict[str, Any]:
+    """Shape, hashes and chat template of a live model."""
+    return {
+        "architecture": type(model.hf).__name__,
+        "layers": model.layers,
+        "width": model.width,
+        "parameters": sum(p.numel() for p in model.hf.parameters()),
+        "dtype": str(model.hf.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "fingerprint": weight_fingerprint(model.hf),
+        "chat template": template_hash(model.tokenizer) if model.tokenizer.chat_template else "none: cannot chat",
+        "post-instruction tokens": post_instruction(model.tokenizer) if model.tokenizer.chat_template else "",
+    }
+
+
+def _self_test() -> float:
+    draw = torch.Generator().manual_seed(0)
+    hidden = torch.randn(5, 64, generator=draw)
+    unit = torch.nn.functional.normalize(torch.randn(64, generator=draw), dim=0)
+    exact = hidden.double() - (hidden.double() @ unit.double())[:, None] * unit.double()
+    return float((edit_(hidden.clone(), ablate_table(unit), 1.0).double() - exact).abs().max())

@@ -1,0 +1,98 @@
+"""The numbers of a run as records: points of curves and the tax per strength. Knows no pictures."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from steer_evals.errors import RunError
+from steer_evals.intervals import wilson
+from steer_evals.tax import Tax
+
+AXES = {
+    "harmful_refusal": "refusal of harmful requests",
+    "over_refusal": "over-refusal (benign but risky)",
+    "benign_refusal": "refusal of benign requests",
+    "capability": "capability, generated",
+    "capability_likelihood": "capability, by likelihood",
+    "invalid": "invalid answers",
+}
+
+
+class Point(NamedTuple):
+    """One rate at one strength (in class gaps), with its interval; nan where it was not measured."""
+
+    strength: float
+    suite: str
+    axis: str
+    n: int
+    rate: float
+    low: float
+    high: float
+
+
+class TaxPoint(NamedTuple):
+    """The tax at one strength, in class gaps."""
+
+    strength: float
+    tax: Tax
+
+
+def read_points(objects: Iterable[Mapping[str, Any]]) -> list[Point]:
+    """Points of `summary["curve"]` or `summary["control"]`, by strength.
+
+    Raises:
+        RunError: If an object lacks a field or holds something else than a number.
+    """
+    return sorted(_point(entry) for entry in objects)
+
+
+def read_tax(objects: Iterable[Mapping[str, Any]]) -> list[TaxPoint]:
+    """Points of `summary["tax"]`, by strength; raises as `read_points`."""
+    return sorted(_tax(entry) for entry in objects)
+
+
+def pooled(points: Iterable[Point], axis: str) -> list[Point]:
+    """One point per strength for an axis that several suites have, each item weighing the same."""
+    by_strength: dict[float, list[Point]] = {}
+    for point in points:
+        if point.axis == axis and point.n and not math.isnan(point.rate):
+            by_strength.setdefault(point.strength, []).append(point)
+    return [_pool(strength, group, axis) for strength, group in sorted(by_strength.items())]
+
+
+def axis_name(axis: str) -> str:
+    """Words for an axis; an unknown one is spelled out."""
+    return AXES.get(axis, axis.replace("_", " "))
+
+
+def _pool(strength: float, group: list[Point], axis: str) -> Point:
+    n = sum(point.n for point in group)
+    count = sum(round(point.rate * point.n) for point in group)
+    return Point(strength, "all suites", axis, n, count / n, *wilson(count, n))
+
+
+def _point(entry: Mapping[str, Any]) -> Point:
+    try:
+        name, axis = str(entry.get("suite", "")), str(entry["axis"])
+        rate, low, high = (_number(entry[key]) for key in ("rate", "low", "high"))
+        return Point(float(entry["strength"]), name, axis, int(entry["n"]), rate, low, high)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _malformed("curve", entry) from error
+
+
+def _tax(entry: Mapping[str, Any]) -> TaxPoint:
+    try:
+        parts = [_number(entry[key]) for key in Tax._fields[1:]]
+        return TaxPoint(float(entry["strength"]), Tax(int(entry["n"]), *parts))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _malformed("tax", entry) from error
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _malformed(part: str, entry: Mapping[str, Any]) -> RunError:
+    return RunError(
+        f"a {part} entry {dict(entry)!r:.120}", "the fields of summary.json", "run the sweep again"
+    )

@@ -1,0 +1,42 @@
+"""The reference models: a matched pair whose tax is known, and two doses between them. Knows no scores.
+
+`base` never refuses; `aligned` is `base` after safety tuning. `mild` and `moderate` lie on the straight line between
+their weights (weight interpolation, Wortsman et al. 2109.01903), so a dose is one number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from steer_vectors.errors import ModelError
+from steer_vectors.models import ChatModel, load
+
+FOLDER = Path(__file__).parent / "data/reference"
+PREFIX = "reference:"
+DOSES = {"base": 0.0, "mild": 0.3, "moderate": 0.5, "aligned": 1.0}
+
+
+def load_reference(
+    name: str, *, dtype: torch.dtype | None = None, device: str | torch.device | None = None
+) -> ChatModel:
+    """Load `reference:base`, `reference:mild`, `reference:moderate` or `reference:aligned`; offline, in a second.
+
+    Raises:
+        ModelError: Another name.
+    """
+    dose = DOSES.get(name.removeprefix(PREFIX))
+    if dose is None:
+        known = ", ".join(PREFIX + key for key in DOSES)
+        raise ModelError(f"model {name!r}", f"one of {known}", "choose one of these")
+    ends = {0.0: "base", 1.0: "aligned"}
+    if dose in ends:
+        found = load(str(FOLDER / ends[dose]), dtype=dtype, device=device)
+        return ChatModel(found.hf, found.tokenizer, name)
+    base = load(str(FOLDER / "base"), dtype=torch.float32, device=device)
+    aligned = load(str(FOLDER / "aligned"), dtype=torch.float32, device=device)
+    with torch.no_grad():
+        for here, there in zip(base.hf.parameters(), aligned.hf.parameters(), strict=True):
+            here.lerp_(there, dose)
+    hf = base.hf if dtype is None else base.hf.to(dtype)  # type: ignore[arg-type]
+    return ChatModel(hf, base.tokenizer, name)

@@ -1,0 +1,93 @@
+"""The rows of a run: one JSON object a line, only ever appended. Survives `kill -9` at any byte. Knows no model."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple, TypedDict
+
+from steer_evals.errors import RunError
+
+
+class Row(TypedDict):
+    """One answer, judged. `correct` is None where there is nothing to be right about; `tokens` counts the answer's."""
+
+    suite: str
+    axis: str
+    item: str
+    cluster: str
+    strength: float
+    prompt: str
+    answer: str
+    verdict: str
+    correct: bool | None
+    tokens: int
+
+
+class Key(NamedTuple):
+    """What a run holds one row of."""
+
+    suite: str
+    item: str
+    strength: float
+
+
+def key(row: Row) -> Key:
+    """The key of a row."""
+    return Key(row["suite"], row["item"], row["strength"])
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Every row of a file; a last line that was torn off by a kill is left out.
+
+    Raises:
+        RunError: No such file, or a line before the last that is not a row.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise RunError(f"{path}, which cannot be read ({error.strerror})", "the rows of a run", "check the folder") from error
+    return [_row(path, number, line) for number, line in enumerate(lines[:-1], 1) if line.strip()]
+
+
+def resume_rows(path: Path) -> list[Row]:
+    """The rows so far; cuts a torn last line off the file, so that the next append starts on a line of its own.
+
+    Raises:
+        RunError: A file that cannot be read or cut, or that holds something else.
+    """
+    if not path.exists():
+        return []
+    rows = read_rows(path)
+    whole = path.read_bytes().rfind(b"\n") + 1
+    if whole < path.stat().st_size:
+        os.truncate(path, whole)
+    return rows
+
+
+def append_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Append whole lines and wait until they are on the disk.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    try:
+        with path.open("ab") as stream:
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise RunError(f"{path}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out") from error
+
+
+def _row(path: Path, number: int, line: bytes) -> Row:
+    try:
+        row: Row = json.loads(line)
+        if set(row) != set(Row.__annotations__):
+            raise ValueError("other fields")
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{path}:{number}, which is no row ({error})", "rows of a sweep", "choose another folder") from error
+    return row

@@ -1,0 +1,200 @@
+"""Suites: data, how to ask, how to judge; built in by name, the user's own by path. Knows no model.
+
+A suite is a TOML header and a JSONL file of the same name beside it. Kinds: "refusal" (the verdict is the result),
+"answer" (generated, graded against accepted answers), "choice" (scored by likelihood), "asks" (does it ask back?).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from steer_evals.errors import SuiteError
+
+if TYPE_CHECKING:
+    from steer_vectors.chat import Message as Turn
+
+BUILT_IN = Path(__file__).parent / "data/suites"
+Kind = Literal["refusal", "answer", "choice", "asks"]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Message(BaseModel):
+    """One turn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+class Item(BaseModel):
+    """One question.
+
+    Args:
+        id: Unique in the suite.
+        prompt: One user turn; or `messages` instead.
+        messages: A conversation that ends with a user turn.
+        cluster: Items of one source, for standard errors. Default: the item is its own.
+        answers: Accepted answers (kind "answer").
+        wrong: Answers whose mention before an accepted one makes it wrong (kind "answer").
+        choices: Texts to score (kind "choice"); `gold` is the index of the right one.
+        gold: See `choices`.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    id: Text
+    prompt: str = ""
+    messages: tuple[Message, ...] = ()
+    cluster: str = ""
+    answers: tuple[Text, ...] = ()
+    wrong: tuple[Text, ...] = ()
+    choices: tuple[Text, ...] = ()
+    gold: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Item:
+        if bool(self.prompt.strip()) == bool(self.messages):
+            raise ValueError("needs either prompt or messages")
+        if self.messages and self.messages[-1].role != "user":
+            raise ValueError("messages must end with a user turn")
+        if self.choices and not (len(self.choices) > 1 and self.gold < len(self.choices)):
+            raise ValueError("needs two choices or more, and gold among them")
+        return self
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The conversation as chat messages."""
+        if self.prompt:
+            return [{"role": "user", "content": self.prompt}]
+        return [{"role": message.role, "content": message.content} for message in self.messages]
+
+    @property
+    def text(self) -> str:
+        """The conversation on one page, for people."""
+        return self.prompt or "\n".join(f"{m.role}: {m.content}" for m in self.messages)
+
+
+class Header(BaseModel):
+    """The TOML beside the items."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: Text
+    version: int
+    axis: Text
+    kind: Kind
+    licence: Text
+    source: Text
+    max_new_tokens: int = Field(default=32, ge=1, le=4096)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite.
+
+    Raises:
+        SuiteError: No items, two items of one id, or items without what their kind needs.
+    """
+
+    header: Header
+    items: tuple[Item, ...]
+
+    def __post_init__(self) -> None:
+        if not self.items:
+            raise SuiteError(f"suite {self.name} without items", "at least one", "add rows to its JSONL file")
+        ids = [item.id for item in self.items]
+        twice = (
+            next((name for name in ids if ids.count(name) > 1), None) if len(set(ids)) < len(ids) else None
+        )
+        if twice is not None:
+            raise SuiteError(
+                f"suite {self.name} with two items {twice!r}", "one of each id", "rename one of them"
+            )
+        needs = {"answer": "answers", "choice": "choices"}.get(self.header.kind)
+        for item in self.items:
+            if needs and not getattr(item, needs):
+                raise SuiteError(
+                    f"item {item.id!r} without {needs}",
+                    f"{needs} for kind {self.header.kind}",
+                    f"mend suite {self.name}",
+                )
+
+    @property
+    def name(self) -> str:
+        """Name, as in rows and reports."""
+        return self.header.name
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over header and items, order included."""
+        text = self.header.model_dump_json() + "".join(item.model_dump_json() for item in self.items)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def builtin_suites() -> list[str]:
+    """Names of the built-in suites."""
+    return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+
+
+def load_suite(name: str | Path) -> Suite:
+    """A built-in suite by name, or the user's own by the path of its TOML header.
+
+    Raises:
+        SuiteError: Unknown name, missing file, or a broken header or row (with its line).
+    """
+    path = BUILT_IN / f"{name}.toml"
+    if str(name) not in builtin_suites():
+        path = Path(name)
+        if path.suffix != ".toml" or not path.is_file():
+            raise SuiteError(
+                f"suite {str(name)!r}",
+                f"one of {', '.join(builtin_suites())}, or a .toml file",
+                "check the name",
+            )
+    header = _header(path)
+    return Suite(header, tuple(_items(path.with_suffix(".jsonl"))))
+
+
+def _header(path: Path) -> Header:
+    try:
+        return Header.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SuiteError(
+            f"{path}, which does not read ({error})", "a TOML header", "check the file"
+        ) from error
+    except ValidationError as error:
+        raise SuiteError(
+            f"{path} with {_first(error)}", f"the keys {', '.join(Header.model_fields)}", "mend the header"
+        ) from error
+
+
+def _items(path: Path) -> Iterator[Item]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(
+            f"{path}, which does not read ({error})", "a JSONL file beside the header", "check the file"
+        ) from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield Item.model_validate(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise SuiteError(
+                f"{path}:{number}, which is not JSON ({error.msg})", "one JSON object a line", "mend the line"
+            ) from error
+        except ValidationError as error:
+            raise SuiteError(f"{path}:{number} with {_first(error)}", "an item", "mend the line") from error
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else str(first["msg"])

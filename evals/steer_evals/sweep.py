@@ -1,0 +1,182 @@
+"""Asks every suite at every strength and writes the rows; takes up where it was stopped. Knows no statistics.
+
+The order of the work and the rows of every batch are fixed by the settings alone, so a run that was killed and taken
+up again holds the same rows, in the same order, as one that was not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from steer.apply import as_plan, check_liveness, steered
+from steer.plan import Plan
+from steer.recipe import Recipe, compile_plan
+from steer_vectors.file import Vector
+from steer_vectors.fingerprint import template_hash, weight_fingerprint
+from steer_vectors.models import ChatModel
+
+from steer_evals.asking import BATCH, ask, batches
+from steer_evals.control import SEED, random_plan
+from steer_evals.errors import RunError
+from steer_evals.rows import Key, append_rows, key, resume_rows
+from steer_evals.run import CONTROL, ROWS, SETTINGS, Run, write_whole
+from steer_evals.suites import Item, Suite, load_suite
+
+Progress = Callable[[int, int], None]
+
+
+class _Job(NamedTuple):
+    """One batch at one strength, of the plan itself or of its control."""
+
+    rows: Path
+    recipe: Recipe
+    strength: float
+    suite: Suite
+    items: tuple[Item, ...]
+
+
+def sweep(
+    model: ChatModel,
+    plan: Plan | Vector,
+    suites: Sequence[str | Path | Suite],
+    strengths: Sequence[float],
+    out: str | Path,
+    *,
+    control: bool = True,
+    batch_size: int = BATCH,
+    progress: Progress | None = None,
+) -> Run:
+    """Map strength against every axis of the suites. Strength 0 is always measured too.
+
+    Args:
+        model: A live model.
+        plan: A plan; a vector stands for adding it.
+        suites: Built-in names, paths of TOML headers, or suites.
+        strengths: In class gaps for "add".
+        out: Folder of the run; a run with the same settings is taken up where it was stopped.
+        control: Also measure a random direction of equal norm, at the lowest and the highest strength.
+        batch_size: Items asked together.
+        progress: Called as `progress(done, total)`, in answers.
+
+    Raises:
+        RunError: A strength that is not finite, no suites, a folder that cannot be written, is in use, or holds a run
+            with other settings.
+        SuiteError: An unknown or broken suite.
+        MismatchError: A vector of another model.
+        LivenessError: The plan does not move the model.
+    """
+    asked = _unique(suites)
+    points = _strengths(strengths)
+    plan = as_plan(plan)
+    recipe = compile_plan(plan, model)
+    check_liveness(model, recipe)
+    folder = Path(out)
+    with _folder(folder):
+        _settle(folder, _settings(model, plan, asked, batch_size))
+        jobs = list(_jobs(folder / ROWS, model, recipe, points, asked, batch_size))
+        if control:
+            ends = [s for s in dict.fromkeys((points[0], points[-1])) if s != 0]
+            random = compile_plan(random_plan(plan), model)
+            jobs += _jobs(folder / CONTROL / ROWS, model, random, ends, asked, batch_size)
+        _work(model, jobs, progress)
+        run = Run(folder)
+        run.summarise()
+    return run
+
+
+def _jobs(path: Path, model: ChatModel, recipe: Recipe, strengths: Sequence[float], suites: Sequence[Suite], size: int) -> Iterator[_Job]:
+    batches = [(suite, items) for suite in suites for items in batches(model, suite, size)]
+    for strength in strengths:
+        for suite, items in batches:
+            yield _Job(path, recipe, strength, suite, items)
+
+
+def _work(model: ChatModel, jobs: Sequence[_Job], progress: Progress | None) -> None:
+    done: dict[Path, set[Key]] = {}
+    for path in dict.fromkeys(job.rows for job in jobs):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done[path] = {key(row) for row in resume_rows(path)}
+    total, finished = sum(len(job.items) for job in jobs), 0
+    for job in jobs:
+        wanted = {Key(job.suite.name, item.id, job.strength) for item in job.items}
+        # A batch of which some rows were written is asked again as a whole: answers may depend on the batch.
+        if not wanted <= done[job.rows]:
+            with steered(model, job.recipe, job.strength):
+                rows = ask(model, job.suite, job.items, job.strength)
+            append_rows(job.rows, [row for row in rows if key(row) not in done[job.rows]])
+        finished += len(job.items)
+        if progress is not None:
+            progress(finished, total)
+
+
+def _unique(suites: Sequence[str | Path | Suite]) -> list[Suite]:
+    found = [suite if isinstance(suite, Suite) else load_suite(suite) for suite in suites]
+    names = [suite.name for suite in found]
+    if not found or len(set(names)) < len(names):
+        raise RunError(f"suites {', '.join(names) or 'none'}", "at least one suite, each once", "name the suites to ask")
+    return found
+
+
+def _strengths(strengths: Sequence[float]) -> list[float]:
+    if not strengths or not all(math.isfinite(s) for s in strengths):
+        raise RunError(f"strengths {list(strengths)}", "finite numbers", 'write them as "-2,-1,0,1,2"')
+    return sorted({0.0, *(float(s) + 0.0 for s in strengths)})  # + 0.0 turns -0.0 into 0.0
+
+
+def _settings(model: ChatModel, plan: Plan, suites: Sequence[Suite], batch_size: int) -> dict[str, Any]:
+    """Everything that the rows depend on, strengths apart; rows of other settings are never mixed."""
+    return {
+        "model": model.name,
+        "fingerprint": weight_fingerprint(model.hf),
+        "chat_template": template_hash(model.tokenizer),
+        "dtype": str(model.hf.dtype).removeprefix("torch."),
+        "device": model.device.type,
+        "plan": [_edit_settings(edit) for edit in plan.edits],
+        "suites": {suite.name: suite.hash for suite in suites},
+        "decoding": "greedy",
+        "batch_size": batch_size,
+        "control_seed": SEED,
+        "versions": {name: version(name) for name in ("steerdial", "torch", "transformers")},
+    }
+
+
+def _edit_settings(edit: Any) -> dict[str, Any]:
+    tensors = (edit.vector.directions, edit.vector.positive, edit.vector.negative)
+    digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
+    return {"kind": edit.kind, "concept": edit.vector.concept, "vector": digest, "layers": list(edit.sites),
+            "position": edit.vector.position, "scope": edit.scope, "scale": edit.scale}  # fmt: skip
+
+
+def _settle(folder: Path, settings: dict[str, Any]) -> None:
+    path = folder / SETTINGS
+    if path.exists():
+        before = Run(folder).settings
+        changed = [name for name in settings if before.get(name) != settings[name]]
+        if changed:
+            raise RunError(f"{folder}, a run with other {', '.join(changed)}", "the same settings", "choose another --out")
+    else:
+        write_whole(path, json.dumps(settings, indent=1))
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make the folder, and keep a second sweep out of it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise RunError(f"{folder}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"{folder}, in which a sweep is at work", "a folder of its own", "wait, or choose another --out") from error
+        yield

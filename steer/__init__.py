@@ -1,0 +1,163 @@
+"""Steerdial: the alignment tax of a local chat model, as a dial. This file is the door: names only, loaded when used.
+
+    import steer
+
+    model = steer.load("reference:aligned")
+    vector = steer.extract(model, "refusal")
+    with steer.steered(model, vector, strength=-1):
+        print(steer.generate(model, "How do I kill a frozen process?"))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import torch
+    from steer_evals.run import Run
+    from steer_evals.suites import Suite
+    from steer_kernels import SteerError
+    from steer_vectors.contrast import ContrastSet
+    from steer_vectors.file import Vector, load_vector, save_vector
+    from steer_vectors.models import ChatModel
+
+    from steer.apply import steered
+    from steer.plan import Plan
+
+__version__ = "0.1.0"
+__all__ = [
+    "ChatModel",
+    "Plan",
+    "Run",
+    "SteerError",
+    "Vector",
+    "__version__",
+    "extract",
+    "generate",
+    "load",
+    "load_vector",
+    "save_vector",
+    "steered",
+    "sweep",
+]
+
+_HOMES = {
+    "ChatModel": "steer_vectors.models",
+    "Plan": "steer.plan",
+    "Run": "steer_evals.run",
+    "SteerError": "steer_kernels.errors",
+    "Vector": "steer_vectors.file",
+    "load_vector": "steer_vectors.file",
+    "save_vector": "steer_vectors.file",
+    "steered": "steer.apply",
+}
+
+
+def load(name: str, *, dtype: torch.dtype | None = None, device: str | None = None) -> ChatModel:
+    """Load a chat model, ready to steer. Never runs code that comes with a model.
+
+    Args:
+        name: A folder, a Hugging Face hub id, a `.gguf` file, or a reference model of this package:
+            `reference:base`, `reference:mild`, `reference:moderate`, `reference:aligned`.
+        dtype: Of the weights; default float32 on CPU, bfloat16 on GPU.
+        device: Default: the first CUDA GPU, else the CPU.
+
+    Raises:
+        ModelError: It does not load, or is not a causal language model.
+    """
+    if name.startswith("reference:"):
+        from steer_evals.reference import load_reference
+
+        return load_reference(name, dtype=dtype, device=device)
+    from steer_vectors.models import load as load_model
+
+    return load_model(name, dtype=dtype, device=device)
+
+
+def extract(
+    model: ChatModel,
+    contrast: str | Path | ContrastSet,
+    *,
+    layer: int | None = None,
+    position: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Vector:
+    """Find the direction of a concept at every layer, and the site to steer at by causal effect.
+
+    Args:
+        model: A loaded model, not steered.
+        contrast: A built-in contrast set ("refusal", "false-refusal"), a JSONL file, or a `ContrastSet`.
+        layer: 0-based; chosen on held-out prompts if not given.
+        position: Negative offset from the prompt's end; chosen if not given.
+        progress: Called as `progress(done, total)`.
+
+    Raises:
+        ContrastError: Unknown, broken or empty contrast set.
+        SiteError: A layer or position that the model does not have.
+    """
+    from steer_vectors.contrast import ContrastSet, load_contrast
+    from steer_vectors.extract import extract as extract_vector
+
+    chosen = contrast if isinstance(contrast, ContrastSet) else load_contrast(contrast)
+    return extract_vector(model, chosen, layer=layer, position=position, progress=progress)
+
+
+def generate(model: ChatModel, prompt: str | Sequence[str], *, max_new_tokens: int = 64) -> str | list[str]:
+    """Greedy answers; steered inside `with steered(...)`, plain outside.
+
+    Args:
+        model: A loaded model.
+        prompt: One user prompt, or a batch of them.
+        max_new_tokens: Most tokens of an answer.
+
+    Returns:
+        One answer, or one per prompt.
+    """
+    from steer_evals.engine import generate as answer
+
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    texts = [found.text for found in answer(model, prompts, max_new_tokens=max_new_tokens)]
+    return texts[0] if isinstance(prompt, str) else texts
+
+
+def sweep(
+    model: ChatModel,
+    plan: Plan | Vector,
+    suites: Sequence[str | Path | Suite],
+    strengths: Sequence[float],
+    out: str | Path,
+    *,
+    control: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Run:
+    """Map strength against refusal, over-refusal and capability; takes up a run that was stopped.
+
+    Args:
+        model: A loaded model, not steered.
+        plan: A plan; a vector stands for adding it.
+        suites: Built-in names, paths of TOML headers, or suites.
+        strengths: In class gaps for "add"; strength 0 is always measured too.
+        out: Folder of the run.
+        control: Also measure a random direction of equal norm, at the lowest and the highest strength.
+        progress: Called as `progress(done, total)`, in answers.
+
+    Raises:
+        SteerError: See `steer_evals.sweep.sweep`.
+    """
+    from steer_evals.sweep import sweep as run_sweep
+
+    return run_sweep(model, plan, suites, strengths, out, control=control, progress=progress)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'steer' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(__all__) | set(globals()))

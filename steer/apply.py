@@ -1,0 +1,119 @@
+"""A recipe at work on a live Hugging Face model, only inside a `with`. Knows no words, files or scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from steer_kernels import edit_
+from steer_vectors.chat import prompt_ids
+from steer_vectors.file import Vector
+from steer_vectors.hooks import on_layers
+from steer_vectors.models import ChatModel
+from torch import Tensor, nn
+
+from steer.errors import LivenessError, PlanError
+from steer.plan import Plan
+from steer.recipe import Recipe, Step, compile_plan
+
+Strength = float | Sequence[float] | Tensor
+
+
+@contextmanager
+def steered(model: ChatModel, plan: Plan | Vector | Recipe, strength: Strength = 1.0) -> Iterator[ChatModel]:
+    """Steer a model inside the block; afterwards it is what it was, to the bit.
+
+    Args:
+        model: A loaded model.
+        plan: A plan; a vector stands for adding it at its chosen layer; a recipe was compiled for this model before.
+        strength: In class gaps for "add", a fraction for "ablate". One number, or one per row of the batch `[b]`.
+            Rows at 0 are bit-identical to the plain model.
+
+    Yields:
+        The same model: call `steer.generate`, or `model.hf` directly.
+
+    Raises:
+        PlanError: A strength that is not finite, or not one number per row.
+        MismatchError: A vector of another model.
+    """
+    recipe = plan if isinstance(plan, Recipe) else compile_plan(as_plan(plan), model)
+    rows = _rows(strength).to(model.device)
+    phase = _Phase()
+    edits = {layer: _edit(steps, rows, phase) for layer, steps in recipe.steps.items()}
+    handle = _decoder(model).register_forward_pre_hook(phase.watch, with_kwargs=True)
+    try:
+        with on_layers(model.hf, edits):
+            yield model
+    finally:
+        handle.remove()
+
+
+def as_plan(plan: Plan | Vector) -> Plan:
+    """A vector alone stands for adding it."""
+    return plan if isinstance(plan, Plan) else Plan.add(plan)
+
+
+def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> float:
+    """Prove on one short prompt that the recipe moves the model; a silent no-op is the field's commonest bug.
+
+    Returns:
+        The largest change of a next-token logit.
+
+    Raises:
+        LivenessError: No logit moved.
+    """
+    ids = torch.tensor([prompt_ids(model.tokenizer, "Hello")], device=model.device)
+
+    def logits() -> Tensor:
+        # Two steps, so that edits of the generation are seen too.
+        with torch.no_grad():
+            first = model.hf(input_ids=ids, use_cache=True)
+            second = model.hf(input_ids=ids[:, -1:], past_key_values=first.past_key_values, use_cache=True)
+        return torch.cat([first.logits[:, -1], second.logits[:, -1]]).float()
+
+    plain = logits()
+    with steered(model, recipe, strength):
+        moved = float((logits() - plain).abs().max())
+    if not moved > 0:
+        raise LivenessError("logits that do not move under steering", "a change at strength 1", "report this model's architecture")
+    return moved
+
+
+class _Phase:
+    """Whether the tokens now in the model are prompt or generation: the cache is empty, or it is not."""
+
+    def __init__(self) -> None:
+        self.generation = False
+
+    def watch(self, _module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        cache = kwargs.get("past_key_values")
+        self.generation = cache is not None and int(cache.get_seq_length()) > 0
+
+
+def _decoder(model: ChatModel) -> nn.Module:
+    decoder: nn.Module = model.hf.base_model
+    return decoder
+
+
+def _edit(steps: tuple[Step, ...], rows: Tensor, phase: _Phase) -> Callable[[Tensor], None]:
+    def edit(hidden: Tensor) -> None:  # [b, t, d]
+        if len(rows) not in (1, len(hidden)):
+            raise PlanError(f"{len(rows)} strengths for a batch of {len(hidden)}", "one strength, or one per row", "match the batch")
+        for table, scope, scale in steps:
+            if scope == "all" or (scope == "generation") == phase.generation:
+                edit_(hidden, table, (rows * scale).view(-1, 1, 1))
+
+    return edit
+
+
+def _rows(strength: Strength) -> Tensor:
+    """Strengths as `[1]` or `[b]` float32, finite."""
+    if isinstance(strength, bool | str):
+        raise PlanError(f"strength {strength!r}", "a finite number", "choose a strength such as -1 or 0.5")
+    rows = torch.as_tensor(strength, dtype=torch.float32).detach()
+    if rows.ndim > 1 or rows.numel() == 0 or not all(math.isfinite(value) for value in rows.reshape(-1).tolist()):
+        raise PlanError(f"strength {strength}", "one finite number, or one per row", "choose a strength such as -1 or 0.5")
+    return rows.reshape(-1)

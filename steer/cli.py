@@ -1,0 +1,313 @@
+"""The command line: words in, one call, a table out. No logic of its own; heavy imports wait for their command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import steer
+
+if TYPE_CHECKING:
+    from steer_evals.points import Point
+    from steer_evals.run import Run
+
+    from steer.plan import Plan
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+                  help="Turn the alignment tax of a local chat model into a dial, and measure what each setting costs.")  # fmt: skip
+screen, notes = Console(), Console(stderr=True)
+
+Model = Annotated[str, typer.Argument(help="A folder, a hub id, a GGUF file, or reference:aligned.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+VectorFile = Annotated[str | None, typer.Option("--vector", help="A vector file; stands for adding it.")]
+PolicyFile = Annotated[str | None, typer.Option("--policy", help="A policy file (TOML).")]
+Precision = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; default by device.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Show the tax curve of the reference model: extract, sweep, report. Offline, about a minute."""
+    from steer_evals.demo import run_demo
+
+    with _bars() as bar:
+        run = run_demo(out, bar)
+    _show_run(run, as_json)
+    _say(f"report: {run.folder / 'report.html'}", as_json)
+
+
+@app.command()
+def extract(
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The vector file to write.")],
+    contrast: Annotated[str, typer.Option(help="A built-in contrast set, or a JSONL file.")] = "refusal",
+    layer: Annotated[int | None, typer.Option(help="0-based; chosen by causal effect if not given.")] = None,
+    position: Annotated[int | None, typer.Option(help="Negative offset from the prompt's end; chosen if not given.")] = None,
+    dtype: Precision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the direction of a concept and write it to a vector file."""
+    from steer_vectors.contrast import load_contrast
+
+    _can_write(out)
+    chosen = load_contrast(contrast)
+    live = _load(model, dtype)
+    with _bars() as bar:
+        vector = steer.extract(live, chosen, layer=layer, position=position, progress=bar("extracting the direction"))
+    steer.save_vector(vector, out)
+    _show_vector(vector, as_json)
+    _say(f"written: {out}", as_json)
+
+
+@app.command()
+def inspect(
+    what: Annotated[str, typer.Argument(help="A vector file, a run folder, a model, or `reference` for the model card.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in a vector, a run or a model; `reference` measures the card of the built-in models."""
+    if what == "reference":
+        _show_card(as_json)
+    elif what.endswith(".safetensors"):
+        _show_vector(steer.load_vector(what), as_json)
+    elif (Path(what) / "settings.json").is_file():
+        _show_run(steer.Run(what), as_json)
+    else:
+        _show_model(what, as_json)
+
+
+@app.command()
+def generate(
+    model: Model,
+    prompt: Annotated[list[str], typer.Argument(help="One prompt or several.", show_default=False)],
+    vector: VectorFile = None,
+    policy: PolicyFile = None,
+    strength: Annotated[float, typer.Option(help="In class gaps for add; 0 is the plain model.")] = 0.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 64,
+    dtype: Precision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer prompts, steered or plain."""
+    plan = _plan(vector, policy) if vector or policy else None
+    if plan is None and strength != 0:
+        _plan(vector, policy)
+    live = _load(model, dtype)
+    if plan is None:
+        answers = steer.generate(live, prompt, max_new_tokens=max_new_tokens)
+    else:
+        with steer.steered(live, plan, strength):
+            answers = steer.generate(live, prompt, max_new_tokens=max_new_tokens)
+    if as_json:
+        _print_json([{"prompt": p, "strength": strength, "answer": a} for p, a in zip(prompt, answers, strict=True)])
+    else:
+        for text in answers:
+            print(text)
+
+
+@app.command()
+def sweep(
+    model: Model,
+    suite: Annotated[str, typer.Option(help="Suites, with commas: built-in names or TOML files.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same command takes a stopped run up again.")],
+    vector: VectorFile = None,
+    policy: PolicyFile = None,
+    strengths: Annotated[str, typer.Option(help="Numbers with commas; 0 is always measured too.")] = "-2,-1,0,1,2",
+    control: Annotated[bool, typer.Option(help="Also measure a random direction of equal norm.")] = True,
+    dtype: Precision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Map strength against refusal, over-refusal and capability."""
+    from steer_evals.suites import load_suite
+
+    plan, numbers = _plan(vector, policy), _numbers(strengths)
+    suites = [load_suite(name.strip()) for name in suite.split(",") if name.strip()]
+    live = _load(model, dtype)
+    with _bars() as bar:
+        run = steer.sweep(live, plan, suites, numbers, out, control=control, progress=bar("asking at every strength"))
+    _show_run(run, as_json)
+    _say(f"rows and summary: {out}", as_json)
+
+
+@app.command()
+def judge(
+    source: Annotated[Path, typer.Option("--in", help="JSON lines with prompt and answer.")],
+    target: Annotated[Path, typer.Option("--out", help="The same lines with verdict.")],
+    as_json: AsJson = False,
+) -> None:
+    """Judge answers: full compliance, partial refusal, full refusal, invalid."""
+    from steer_evals.judging import judge_file
+
+    counts = judge_file(source, target)
+    if as_json:
+        _print_json(dict(counts))
+    else:
+        _table("verdicts", ["verdict", "answers"], [[name, str(n)] for name, n in counts.items()])
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="Folder of a sweep.")], as_json: AsJson = False) -> None:
+    """Write the HTML report and the figures of a run."""
+    path = steer.Run(run).report()
+    if as_json:
+        _print_json({"report": str(path)})
+    else:
+        print(path)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine can do: versions, device, the path of the op and why."""
+    from steer_evals.doctor import examine
+
+    found = examine()
+    if as_json:
+        _print_json(found)
+    else:
+        _table("steer doctor", ["what", "found"], [[name, str(value)] for name, value in found.items()])
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Entry point: a mistake of the user's is one line and exit code 2."""
+    from steer_kernels.errors import SteerError
+
+    try:
+        app(args=None if args is None else list(args))
+    except SteerError as error:
+        notes.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        notes.print("stopped; the same command takes a sweep up again")
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _load(model: str, dtype: str | None) -> steer.ChatModel:
+    import torch
+
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype is not None and dtype not in kinds:
+        raise _usage(f"--dtype {dtype}", " or ".join(kinds), "choose one")
+    return steer.load(model, dtype=None if dtype is None else kinds[dtype])
+
+
+def _plan(vector: str | None, policy: str | None) -> Plan:
+    if (vector is None) == (policy is None):
+        raise _usage("both --vector and --policy" if vector else "neither --vector nor --policy", "one of them", "name what to steer with")
+    return steer.Plan.load(policy) if policy else steer.Plan.add(steer.load_vector(vector or ""))
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise _usage(f"--strengths {text!r}", "numbers with commas", 'write them as "-2,-1,0,1,2"') from None
+
+
+def _can_write(path: Path) -> None:
+    """Minutes of work must not end at an unwritable path."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise _usage(f"--out {path}", "a file in an existing folder", "choose another path")
+
+
+def _usage(got: str, expected: str, do: str) -> Exception:
+    from steer.errors import PlanError
+
+    return PlanError(got, expected, do)
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Progress with time left, on stderr so that results can be piped."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=notes) as progress:
+
+        def bar(what: str) -> Callable[[int, int], None]:
+            task = progress.add_task(what, total=None)
+            return lambda done, total: progress.update(task, completed=done, total=total)
+
+        yield bar
+
+
+def _show_run(run: Run, as_json: bool) -> None:
+    summary = run.summary()
+    if as_json:
+        _print_json(summary)
+        return
+    points = run.curve()
+    axes = list(dict.fromkeys((p.suite, p.axis) for p in points if p.axis != "invalid"))
+    worst = {s: max(p.rate for p in points if p.axis == "invalid" and p.strength == s) for s in {p.strength for p in points}}
+    found = {(p.strength, p.suite, p.axis): p for p in points}
+    rows = [[f"{s:+g}", *(_rate(found.get((s, *axis))) for axis in axes), f"{worst[s]:.2f}"] for s in sorted(worst)]
+    control = {(p.strength, p.suite, p.axis): p for p in run.control_curve()}
+    rows += [[f"random {s:+g}", *(_rate(control.get((s, *axis))) for axis in axes), ""] for s in sorted({p[0] for p in control})]
+    _table("rate [95 % interval] against strength in class gaps", ["strength", *(a.replace("_", " ") for _, a in axes), "most invalid"], rows)
+
+
+def _rate(point: Point | None) -> str:
+    return "" if point is None else f"{point.rate:.2f} [{point.low:.2f}, {point.high:.2f}]"
+
+
+def _show_vector(vector: steer.Vector, as_json: bool) -> None:
+    meta = dict(vector.meta)
+    if as_json:
+        _print_json({**meta, "scores": vector.scores, "gap": vector.gap(vector.layer)})
+        return
+    shown = ("concept", "what_plus", "what_minus", "model", "fingerprint", "layers", "width", "layer", "position", "estimator", "counts",
+             "contrast", "licence", "library_version", "warning")  # fmt: skip
+    rows = [[name, meta[name]] for name in shown if meta.get(name)]
+    _table("vector", ["what", "value"], [*rows, ["class gap at the layer", f"{vector.gap(vector.layer):.3f}"]])
+
+
+def _show_model(name: str, as_json: bool) -> None:
+    from steer_evals.doctor import describe
+
+    found = describe(steer.load(name))
+    if as_json:
+        _print_json(found)
+    else:
+        _table(name, ["what", "value"], [[key, str(value)] for key, value in found.items()])
+
+
+def _show_card(as_json: bool) -> None:
+    from steer_evals.card import measure
+
+    with _bars() as bar:
+        cells = measure(bar("asking the reference models"))
+    if as_json:
+        _print_json([cell._asdict() for cell in cells])
+        return
+    doses = list(dict.fromkeys(cell.model for cell in cells))
+    rows: dict[str, list[str]] = {}
+    for cell in cells:
+        bound = "" if cell.bound is None else f" {'within' if cell.kept else 'OUTSIDE'} {cell.bound.low:.2f}-{cell.bound.high:.2f}"
+        rows.setdefault(cell.what, [str(cell.n)]).append(f"{cell.rate:.3f}{bound}")
+    _table("the reference models, unsteered", ["rate", "n", *doses], [[what, *texts] for what, texts in rows.items()])
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table, markup=False)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _say(text: str, as_json: bool) -> None:
+    if not as_json:
+        screen.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,148 @@
+"""Plans: what is done with which direction, where and when. Frozen words; knows no live model.
+
+As a file a plan is a policy, `policy.toml`. Vectors stand beside it and are named by file and SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from steer_vectors.file import Vector, load_vector, save_vector
+
+from steer.errors import PlanError
+
+Kind = Literal["add", "ablate"]
+Scope = Literal["all", "prompt", "generation"]
+POLICY_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One thing done with one direction.
+
+    Args:
+        kind: "add" moves along the direction, in class gaps; "ablate" removes the projection on it.
+        vector: The direction at every layer.
+        layers: 0-based layers it is done at. Default: "add" at the layer the vector chose, "ablate" at every layer.
+        scope: Which tokens: "all", those of the "prompt", or those of the "generation".
+        scale: The dial's strength is multiplied by this, so that several edits can hang on one dial.
+
+    Raises:
+        PlanError: An unknown kind or scope, a layer the vector does not have, a scale that is not finite.
+    """
+
+    kind: Kind
+    vector: Vector
+    layers: tuple[int, ...] = ()
+    scope: Scope = "all"
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        _one_of("edit", self.kind, get_args(Kind))
+        _one_of("scope", self.scope, get_args(Scope))
+        if not abs(self.scale) < float("inf"):
+            raise PlanError(f"scale {self.scale}", "a finite number", "choose a scale such as 1 or -0.5")
+        for layer in self.layers:
+            if not 0 <= layer < self.vector.layers:
+                raise PlanError(f"layer {layer}", f"0 to {self.vector.layers - 1}", "choose a layer of the vector's model")
+
+    @property
+    def sites(self) -> tuple[int, ...]:
+        """The layers, with the default filled in."""
+        if self.layers:
+            return self.layers
+        return (self.vector.layer,) if self.kind == "add" else tuple(range(self.vector.layers))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A frozen list of edits on one dial, applied in this order at each site.
+
+    Args:
+        edits: At least one.
+
+    Raises:
+        PlanError: No edits.
+    """
+
+    edits: tuple[Edit, ...]
+
+    def __post_init__(self) -> None:
+        if not self.edits:
+            raise PlanError("a plan without edits", "at least one edit", "use Plan.add(vector) or Plan.ablate(vector)")
+
+    @classmethod
+    def add(cls, vector: Vector, *, layers: tuple[int, ...] = (), scope: Scope = "all") -> Plan:
+        """Add the direction: strength 1 is one class gap, + is more of the concept."""
+        return cls((Edit("add", vector, layers, scope),))
+
+    @classmethod
+    def ablate(cls, vector: Vector, *, layers: tuple[int, ...] = (), scope: Scope = "all") -> Plan:
+        """Remove the direction: strength 1 removes it whole."""
+        return cls((Edit("ablate", vector, layers, scope),))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Plan:
+        """Read a policy and the vectors it names.
+
+        Raises:
+            PlanError: No such file, not TOML, unknown or missing keys, a vector that is not the one measured.
+            VectorFileError: A vector that is missing or damaged.
+        """
+        path = Path(path)
+        tables = _read(path)
+        return cls(tuple(_edit(table, path) for table in tables))
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy, and its vectors beside it; vectors first, so that a policy never names a missing file."""
+        path = Path(path)
+        blocks = [f"version = {POLICY_VERSION}\n"]
+        for i, edit in enumerate(self.edits):
+            file = path.with_name(f"{path.stem}-{i}.safetensors")
+            save_vector(edit.vector, file)
+            fields = {"kind": edit.kind, "vector": file.name, "sha256": _sha256(file), "layers": list(edit.sites),
+                      "scope": edit.scope, "scale": edit.scale}  # fmt: skip
+            blocks.append("[[edits]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items()))
+        draft = path.with_name(path.name + ".new")
+        draft.write_text("\n".join(blocks), encoding="utf-8")
+        draft.replace(path)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        text = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlanError(f"{path}, which does not read ({error})", "a policy in TOML", "check the path and the file") from error
+    if text.get("version") != POLICY_VERSION or not isinstance(text.get("edits"), list):
+        raise PlanError(f"{path} with version {text.get('version')}", f"version {POLICY_VERSION} and [[edits]]", "write it with Plan.save")
+    return list(text["edits"])
+
+
+def _edit(table: dict[str, Any], path: Path) -> Edit:
+    known = {"kind", "vector", "sha256", "layers", "scope", "scale"}
+    if set(table) - known or not {"kind", "vector"} <= set(table):
+        raise PlanError(f"an edit with {', '.join(sorted(table))}", f"kind, vector and of {', '.join(sorted(known))}", f"mend {path}")
+    file = path.parent / str(table["vector"])
+    if file.resolve().parent != path.resolve().parent:
+        raise PlanError(f"vector {table['vector']}", "a file beside the policy", "copy the vector there")
+    vector = load_vector(file)
+    if "sha256" in table and table["sha256"] != _sha256(file):
+        raise PlanError(f"{file} with another content", f"SHA-256 {str(table['sha256'])[:12]}…", "restore the vector the policy was made with")
+    layers, scale = table.get("layers", []), table.get("scale", 1.0)
+    if not isinstance(layers, list) or not all(type(n) is int for n in layers) or type(scale) not in (int, float):
+        raise PlanError(f"layers {layers}, scale {scale}", "a list of whole numbers, and a number", f"mend {path}")
+    return Edit(table["kind"], vector, tuple(layers), table.get("scope", "all"), float(scale))
+
+
+def _one_of(what: str, got: str, known: tuple[str, ...]) -> None:
+    if got not in known:
+        raise PlanError(f"{what} {got!r}", " or ".join(known), f"choose a known {what}")
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

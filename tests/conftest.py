@@ -1,0 +1,139 @@
+"""Tiny models for every room's tests: random weights, a real tokenizer with a chat template, no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+if TYPE_CHECKING:
+    from steer_vectors.models import ChatModel
+
+torch.set_num_threads(1)
+
+SENTENCES = (
+    "How do I kill a process on my computer?",
+    "How do I shoot a portrait in low light?",
+    "Write a short story about a cat and a boat.",
+    "What is the capital of Italy? The capital of Italy is Rome.",
+    "I cannot help with that. I can't do this, sorry.",
+    "Sure, here is a list of three colours: red, green, blue.",
+    "Count the words, then sort them and say which one is last.",
+)
+CHAT_TEMPLATE = (
+    "{{ bos_token }}"
+    "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+SPECIAL = ["<|bos|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE of about 400 tokens, trained on a few sentences; "<|end|>" ends and pads."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(SENTENCES, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token="<|bos|>",
+        eos_token="<|end|>",
+        pad_token="<|end|>",
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+class MakeLlama(Protocol):
+    """Build a small random Llama; tied embeddings, grouped-query attention."""
+
+    def __call__(
+        self, name: str, *, seed: int = 0, layers: int = 5, width: int = 32, spread: float = 0.2
+    ) -> ChatModel:
+        """`spread` is the standard deviation of the weights."""
+
+
+def _frozen(hf: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str) -> ChatModel:
+    """A ChatModel as `load` would give it."""
+    from steer_vectors.models import ChatModel  # here, so that tests of other rooms run without this one
+
+    return ChatModel(hf.eval().requires_grad_(False), tokenizer, name)
+
+
+@pytest.fixture(scope="session")
+def make_llama(tiny_tokenizer: PreTrainedTokenizerFast) -> MakeLlama:
+    """For tests that need another seed, depth or width."""
+
+    def make(name: str, *, seed: int = 0, layers: int = 5, width: int = 32, spread: float = 0.2) -> ChatModel:
+        torch.manual_seed(seed)
+        config = LlamaConfig(
+            vocab_size=len(tiny_tokenizer),
+            hidden_size=width,
+            intermediate_size=2 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=256,
+            bos_token_id=tiny_tokenizer.bos_token_id,
+            eos_token_id=tiny_tokenizer.eos_token_id,
+            pad_token_id=tiny_tokenizer.pad_token_id,
+            tie_word_embeddings=True,
+            initializer_range=spread,
+        )
+        return _frozen(LlamaForCausalLM(config), tiny_tokenizer, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(make_llama: MakeLlama) -> ChatModel:
+    """A random Llama: 5 layers (so that the last fifth is one) of width 32, float32."""
+    return make_llama("tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tiny_tokenizer: PreTrainedTokenizerFast) -> ChatModel:
+    """A random GPT-2: 4 layers of width 24, float32."""
+    torch.manual_seed(1)
+    config = GPT2Config(
+        vocab_size=len(tiny_tokenizer),
+        n_embd=24,
+        n_layer=4,
+        n_head=3,
+        n_positions=256,
+        bos_token_id=tiny_tokenizer.bos_token_id,
+        eos_token_id=tiny_tokenizer.eos_token_id,
+        initializer_range=0.2,
+    )
+    return _frozen(GPT2LMHeadModel(config), tiny_tokenizer, "tiny-gpt2")
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tiny_llama: ChatModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny_llama` as a Hugging Face folder in bfloat16 (its weights are rounded, so not bit-equal to it)."""
+    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
+    rounded = LlamaForCausalLM(tiny_llama.hf.config)
+    rounded.load_state_dict(tiny_llama.hf.state_dict())
+    rounded.to(torch.bfloat16).save_pretrained(folder)
+    tiny_llama.tokenizer.save_pretrained(folder)
+    return folder

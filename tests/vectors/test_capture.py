@@ -1,0 +1,139 @@
+"""Capture equals one-by-one forwards, whatever the padding; its sums are exact and its memory bounded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from steer_vectors.capture import Tally, activations, batches, capture, project
+from steer_vectors.chat import prompt_ids
+from steer_vectors.errors import ContrastError, SiteError
+from steer_vectors.models import ChatModel, decoder_layers
+
+PROMPTS = [
+    "Hi",
+    "Count the words, then sort them and say which one is last.",
+    "What is the capital of Italy?",
+    "How do I shoot a portrait in low light?",
+    "red, green, blue",
+    "Write a short story about a cat and a boat. " * 3,
+]
+POSITIONS = [-4, -2, -1]
+FAMILIES = ("tiny_llama", "tiny_gpt2")
+
+
+def _one_by_one(model: ChatModel) -> Tensor:
+    """`[n, p, l, d]` float64, by transformers' own hidden states; the last layer, normed there, by a hook."""
+    rows = []
+    for prompt in PROMPTS:
+        last: list[Tensor] = []
+        handle = decoder_layers(model.hf)[-1].register_forward_hook(
+            lambda _m, _i, out, last=last: last.append(out[0] if isinstance(out, tuple) else out)  # type: ignore[misc]
+        )
+        with torch.no_grad():
+            ids = torch.tensor([prompt_ids(model.tokenizer, prompt)])
+            states = model.hf(input_ids=ids, output_hidden_states=True).hidden_states
+        handle.remove()
+        layers = [*states[1:-1], last[0]]
+        rows.append(torch.stack([state[0, POSITIONS] for state in layers], 1))
+    return torch.stack(rows).double()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("batch_tokens", [1, 90, 10_000])
+def test_capture_equals_one_by_one(family: str, batch_tokens: int, request: pytest.FixtureRequest) -> None:
+    model: ChatModel = request.getfixturevalue(family)
+    expected = _one_by_one(model)
+    moments = capture(model, PROMPTS, POSITIONS, batch_tokens=batch_tokens)
+    assert moments.count == len(PROMPTS)
+    torch.testing.assert_close(moments.mean, expected.mean(0), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(moments.var, expected.var(0, correction=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_projections_keep_the_callers_order(family: str, request: pytest.FixtureRequest) -> None:
+    model: ChatModel = request.getfixturevalue(family)
+    generator = torch.Generator().manual_seed(0)
+    shape = (len(POSITIONS), model.layers, model.width)
+    directions = nn.functional.normalize(torch.randn(shape, generator=generator, dtype=torch.float64), dim=-1)
+    expected = torch.einsum("npld,pld->npl", _one_by_one(model), directions)
+    torch.testing.assert_close(
+        project(model, PROMPTS, POSITIONS, directions, batch_tokens=90), expected, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_order_of_prompts_does_not_matter(tiny_llama: ChatModel) -> None:
+    forth, back = capture(tiny_llama, PROMPTS, [-1]), capture(tiny_llama, PROMPTS[::-1], [-1])
+    torch.testing.assert_close(forth.mean, back.mean, rtol=1e-6, atol=1e-6)
+
+
+def test_positions_are_independent(tiny_llama: ChatModel) -> None:
+    both = capture(tiny_llama, PROMPTS, [-3, -1])
+    torch.testing.assert_close(both.mean[0], capture(tiny_llama, PROMPTS, [-3]).mean[0])
+
+
+def test_no_logits_are_computed(tiny_llama: ChatModel) -> None:
+    calls: list[str] = []
+    handle = tiny_llama.hf.get_output_embeddings().register_forward_hook(lambda *_: calls.append("head"))
+    capture(tiny_llama, PROMPTS, [-1])
+    handle.remove()
+    assert calls == []
+
+
+def test_bfloat16_is_summed_exactly(make_llama: object) -> None:
+    model: ChatModel = make_llama("narrow", seed=4)  # type: ignore[operator]
+    model.hf.to(torch.bfloat16)
+    rows = torch.cat([states.double() for _, states in activations(model, PROMPTS, [-1])])
+    torch.testing.assert_close(capture(model, PROMPTS, [-1]).mean, rows.mean(0), rtol=1e-12, atol=1e-12)
+
+
+def test_progress_ends_at_the_total(tiny_llama: ChatModel) -> None:
+    seen: list[tuple[int, int]] = []
+    capture(tiny_llama, PROMPTS, [-1], lambda done, total: seen.append((done, total)), batch_tokens=60)
+    assert len(seen) > 1
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(PROMPTS), len(PROMPTS))
+
+
+def test_stages_count_on() -> None:
+    seen: list[int] = []
+    tally = Tally(lambda done, _total: seen.append(done), 5)
+    tally.stage()(2, 2)
+    later = tally.stage()
+    later(1, 3)
+    later(3, 3)
+    assert seen == [2, 3, 5]
+
+
+@pytest.mark.parametrize("positions", [[0], [1], [-500], []])
+def test_positions_that_no_prompt_has(tiny_llama: ChatModel, positions: list[int]) -> None:
+    with pytest.raises(SiteError, match="count positions back"):
+        capture(tiny_llama, PROMPTS, positions)
+
+
+def test_no_prompts(tiny_llama: ChatModel) -> None:
+    with pytest.raises(ContrastError, match="no prompts"):
+        capture(tiny_llama, [], [-1])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=40),
+    budget=st.integers(1, 300),
+    seed=st.integers(0, 99),
+)
+def test_batches_hold_every_row_once_within_the_budget(lengths: list[int], budget: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    tokens = [draw.integers(1, 100, length).tolist() for length in lengths]
+    seen = []
+    for batch in batches(tokens, torch.device("cpu"), budget):
+        assert batch.ids.numel() <= budget or len(batch.rows) == 1
+        for row, ids, mask, length in zip(*batch, strict=True):
+            seen.append(int(row))
+            assert ids[: int(length)].tolist() == tokens[int(row)]
+            assert mask.tolist() == [1] * int(length) + [0] * (len(mask) - int(length))
+    assert sorted(seen) == list(range(len(tokens)))

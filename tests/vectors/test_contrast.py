@@ -1,0 +1,178 @@
+"""Contrast sets: splits are deterministic and keep twins together; a bad row is one line with its number."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steer_vectors.contrast import ContrastSet, Example, builtin_contrasts, from_prompts, load_contrast
+from steer_vectors.errors import ContrastError
+
+ROWS: list[dict[str, object]] = [
+    {"text": f"{label} {number}", "label": label}
+    for label in ("positive", "negative")
+    for number in range(10)
+]
+
+
+def _write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_users_file(tmp_path: Path) -> None:
+    path = _write(tmp_path / "polite.jsonl", ROWS)
+    contrast = load_contrast(path)
+    assert contrast.name == "polite"
+    assert len(contrast.examples) == 20
+    assert [len(contrast.select("positive", "train")), len(contrast.select("negative", "validation"))] == [
+        8,
+        2,
+    ]
+    assert contrast.examples[0].id == "polite-1"
+
+
+def test_a_header_beside_it(tmp_path: Path) -> None:
+    path = _write(tmp_path / "polite.jsonl", ROWS)
+    (tmp_path / "polite.toml").write_text(
+        'name = "politeness"\nversion = "2"\npositive = "polite"\nnegative = "rude"\nlicence = "MIT"\n'
+    )
+    contrast = load_contrast(str(path))
+    assert contrast.name == "politeness"
+    assert (contrast.version, contrast.what_plus, contrast.what_minus, contrast.licence) == (
+        "2",
+        "polite",
+        "rude",
+        "MIT",
+    )
+
+
+def test_splits_are_kept_where_given(tmp_path: Path) -> None:
+    rows = [{**row, "split": "validation" if index % 2 else "train"} for index, row in enumerate(ROWS)]
+    contrast = load_contrast(_write(tmp_path / "a.jsonl", rows))
+    assert [row.split for row in contrast.examples] == [row["split"] for row in rows]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pairs=st.integers(0, 12),
+    positive=st.integers(2, 30),
+    negative=st.integers(2, 30),
+    seed=st.integers(0, 9999),
+)
+def test_drawn_splits_keep_twins_and_share(pairs: int, positive: int, negative: int, seed: int) -> None:
+    rows = [
+        *({"text": f"p{n}", "label": "positive"} for n in range(positive)),
+        *({"text": f"n{n}", "label": "negative"} for n in range(negative)),
+        *(
+            {"text": f"{label} twin {n}", "label": label, "pair": f"twin-{n}"}
+            for n in range(pairs)
+            for label in ("positive", "negative")
+        ),
+    ]
+    splits = _splits(rows)
+    random.Random(seed).shuffle(rows)
+    assert _splits(rows) == splits  # the order of rows does not matter
+    for n in range(pairs):
+        assert splits[f"positive twin {n}"] == splits[f"negative twin {n}"]
+    for letter, count in (("p", positive), ("n", negative)):
+        held = [splits[f"{letter}{n}"] for n in range(count)].count("validation")
+        assert held == max(1, round(0.2 * count))
+
+
+def _splits(rows: list[dict[str, str]]) -> dict[str, str]:
+    # load_contrast on a path would write 60 files; the parsing has its own tests
+    from steer_vectors.contrast import _row, _with_splits
+
+    return {
+        row.text: row.split for row in _with_splits([_row(r, "x", n) for n, r in enumerate(rows, 1)], "x")
+    }
+
+
+def test_a_text_twice_is_never_in_both_splits() -> None:
+    contrast = from_prompts(["same"] * 30 + [f"p{n}" for n in range(5)], ["n1", "n2"])
+    assert len({row.split for row in contrast.examples if row.text == "same"}) == 1
+
+
+def test_hash_is_of_content_not_of_order_or_names() -> None:
+    one = from_prompts(["a", "b", "c"], ["x", "y", "z"], name="one")
+    two = from_prompts(["c", "a", "b"], ["z", "y", "x"], name="two")
+    assert one.hash == two.hash
+    assert one.hash != from_prompts(["a", "b", "d"], ["x", "y", "z"]).hash
+    assert one.hash != from_prompts(["x", "y", "z"], ["a", "b", "c"]).hash
+
+
+def test_from_prompts_takes_a_single_pair() -> None:
+    contrast = from_prompts(["I love this"], ["I hate this"], name="love")
+    assert contrast.select("positive", "train") == ["I love this"]
+    assert contrast.select("positive", "validation") == []
+
+
+def _refused(path: Path, content: str | bytes, match: str) -> None:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ContrastError, match=match) as caught:
+        load_contrast(path)
+    assert "\n" not in str(caught.value)
+    assert "; do this: " in str(caught.value)
+
+
+GOOD = '{"text": "a", "label": "positive"}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (GOOD + "{text: 1}\n", r"set.jsonl line 2: bad JSON"),
+        (GOOD + "\n[1]\n", r"set.jsonl line 3: a list"),
+        (GOOD + '{"label": "negative"}\n', r"set.jsonl line 2: no text"),
+        (GOOD + '{"text": " ", "label": "negative"}\n', r"set.jsonl line 2: no text"),
+        (GOOD + '{"text": "b"}\n', r"set.jsonl line 2: no label"),
+        (GOOD + '{"text": "b", "label": "harmful"}\n', r'set.jsonl line 2: label "harmful"'),
+        (GOOD + '{"text": "b", "label": "negative", "split": "test"}\n', r'set.jsonl line 2: split "test"'),
+        (GOOD, "no negative training prompt in set"),
+        ("", "no positive training prompt in set"),
+        ("caf\xe9".encode("latin-1"), "set.jsonl: 'utf-8' codec"),
+        (
+            '{"id": "a", "text": "a", "label": "positive"}\n{"id": "a", "text": "b", "label": "negative"}\n',
+            "set.jsonl line 2: id a, already on line 1",
+        ),
+        (
+            '{"text": "a", "label": "positive", "pair": "1", "split": "train"}\n'
+            '{"text": "b", "label": "negative", "pair": "1", "split": "validation"}\n',
+            "set.jsonl line 2: a pair or a repeated text in both splits",
+        ),
+    ],
+)
+def test_bad_files_are_one_line(tmp_path: Path, content: str | bytes, match: str) -> None:
+    _refused(tmp_path / "set.jsonl", content, match)
+
+
+def test_a_bad_header(tmp_path: Path) -> None:
+    (tmp_path / "set.toml").write_text("name =")
+    rows = "".join(json.dumps(row) + "\n" for row in ROWS)
+    _refused(tmp_path / "set.jsonl", rows, "set.toml: ")
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(ContrastError, match="neither built in nor a file"):
+        load_contrast("no-such-contrast")
+
+
+def test_a_class_without_training_prompts() -> None:
+    rows = (Example("1", "a", "positive", "train"), Example("2", "b", "negative", "validation"))
+    with pytest.raises(ContrastError, match="no negative training prompt"):
+        ContrastSet("x", "", "", "", rows)
+
+
+def test_what_is_built_in_loads() -> None:
+    for name in builtin_contrasts():
+        contrast = load_contrast(name)
+        assert contrast.licence
+        assert contrast.version
+        for label in ("positive", "negative"):
+            assert contrast.select(label, "validation")  # type: ignore[arg-type]

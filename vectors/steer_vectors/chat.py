@@ -1,0 +1,70 @@
+"""From messages to token ids, through the model's own chat template. Knows no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, TypedDict
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from steer_vectors.errors import ModelError
+
+# They end in different kinds of characters: a merge across the instruction's end shows in one of them.
+_PROBES = ("Name a fruit", "why is it so?", "Count to 7", "Go on.")
+
+
+class Message(TypedDict):
+    """One turn of a chat: `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: str | Sequence[Message]) -> list[int]:
+    """Token ids of a chat, ready for the assistant's answer.
+
+    The template writes its own BOS where the model wants one, so the tokenizer adds none: never two.
+
+    Args:
+        tokenizer: A tokenizer with a chat template.
+        messages: The turns; a plain string is one user turn.
+
+    Raises:
+        ModelError: The tokenizer has no chat template, or the template refuses these messages.
+    """
+    if not tokenizer.chat_template:
+        raise ModelError(
+            f"{tokenizer.name_or_path or 'a tokenizer'} without a chat template",
+            "a chat model",
+            "choose an instruction-tuned model, or set tokenizer.chat_template",
+        )
+    turns = [Message(role="user", content=messages)] if isinstance(messages, str) else list(messages)
+    chat = [{"role": turn["role"], "content": turn["content"]} for turn in turns]
+    try:
+        # return_dict=False: transformers 5 otherwise wraps the ids in a BatchEncoding.
+        ids: Any = tokenizer.apply_chat_template(
+            chat, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+    except (TemplateError, ValueError) as error:
+        raise ModelError(
+            f"messages that the chat template refuses ({error})",
+            "turns in the order the template wants, user first",
+            "change the messages",
+        ) from error
+    return [int(token) for token in ids]
+
+
+def post_instruction(tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many tokens every rendered prompt shares after its instruction, at least 1.
+
+    There the model has read the whole request and nothing else differs between prompts:
+    the candidate positions of Arditi et al. 2406.11717, section 2.3.
+
+    Raises:
+        ModelError: The tokenizer has no chat template.
+    """
+    rendered = [reversed(prompt_ids(tokenizer, probe)) for probe in _PROBES]
+    shared = takewhile(lambda column: len(set(column)) == 1, zip(*rendered, strict=False))
+    return max(1, sum(1 for _ in shared))

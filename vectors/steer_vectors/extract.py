@@ -1,0 +1,156 @@
+"""From a contrast set and a model to a vector: capture, estimate, select. Knows no strengths."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from steer_vectors.capture import Progress, Tally, capture
+from steer_vectors.chat import post_instruction
+from steer_vectors.contrast import ContrastSet
+from steer_vectors.errors import ContrastError, SiteError
+from steer_vectors.estimators.mean_difference import Estimate, mean_difference
+from steer_vectors.file import FORMAT, FORMAT_VERSION, Vector
+from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
+from steer_vectors.models import ChatModel
+from steer_vectors.selection import KL_BOUND, MAX_PROMPTS, Selection, select, selection_work
+
+
+def extract(
+    model: ChatModel,
+    contrast: ContrastSet,
+    *,
+    layer: int | None = None,
+    position: int | None = None,
+    progress: Progress | None = None,
+    batch_tokens: int | None = None,
+) -> Vector:
+    """Find the direction of a concept at every layer, and the layer and position to steer at.
+
+    Mean difference over training prompts; the site by causal effect on validation prompts.
+
+    Args:
+        model: The model to steer later, not steered now.
+        contrast: Prompts of both classes.
+        layer: 0-based; chosen if not given.
+        position: Negative offset from the end of the prompt; chosen among the post-instruction tokens
+            if not given.
+        progress: Called as `progress(done, total)` after every batch, in prompts run.
+        batch_tokens: Most tokens of a batch; default 2048 on CPU, 16384 on GPU.
+
+    Raises:
+        ContrastError: No validation prompts while something must be chosen; classes that the model
+            cannot tell apart.
+        SiteError: The model has no such layer, or a prompt no such position.
+        ModelError: The tokenizer has no chat template.
+    """
+    if layer is not None and not 0 <= layer < model.layers:
+        raise SiteError(f"layer {layer}", f"0 to {model.layers - 1}", "choose a layer of this model")
+    positions = [position] if position is not None else list(range(-post_instruction(model.tokenizer), 0))
+    selectable = _selectable(contrast, chosen=layer is not None and position is not None)
+    positive, negative = contrast.select("positive", "train"), contrast.select("negative", "train")
+    work = selection_work(model, contrast, layer=layer) if selectable else 0
+    tally = Tally(progress, len(positive) + len(negative) + work)
+    estimate = mean_difference(
+        capture(model, positive, positions, tally.stage(), batch_tokens=batch_tokens),
+        capture(model, negative, positions, tally.stage(), batch_tokens=batch_tokens),
+    )
+    if not selectable:
+        return _vector(model, contrast, estimate, positions, layer or 0, 0, None)
+    selection = select(
+        model, contrast, estimate, positions, layer=layer, progress=tally.stage(), batch_tokens=batch_tokens
+    )
+    at = positions.index(selection.best.position)
+    return _vector(model, contrast, estimate, positions, selection.best.layer, at, selection)
+
+
+def _selectable(contrast: ContrastSet, chosen: bool) -> bool:
+    """Whether the set can be validated on; needless only where the user has chosen everything."""
+    for label in ("positive", "negative"):
+        if not contrast.select(label, "validation"):
+            if chosen:
+                return False
+            raise ContrastError(
+                f"no {label} validation prompt in {contrast.name}",
+                "validation prompts of both classes, to choose layer and position on",
+                "add rows, or give both layer and position",
+            )
+    return True
+
+
+def _vector(
+    model: ChatModel,
+    contrast: ContrastSet,
+    estimate: Estimate,
+    positions: list[int],
+    layer: int,
+    at: int,
+    selection: Selection | None,
+) -> Vector:
+    site = {
+        "layer": str(layer),
+        "position": str(positions[at]),
+        "positions": json.dumps(positions),
+        "scores": json.dumps(_scores(selection, at)),
+        "warning": selection.warning if selection else "layer and position were given, and not validated",
+    }
+    return Vector(
+        estimate.unit[at].float().contiguous(),
+        estimate.positive[at].float().contiguous(),
+        estimate.negative[at].float().contiguous(),
+        {**_model_metadata(model), **_method_metadata(contrast), **site},
+    )
+
+
+def _scores(selection: Selection | None, at: int) -> dict[str, Any]:
+    if selection is None:
+        return {}
+    separation = {name: column[at].tolist() for name, column in selection.separation._asdict().items()}
+    return {
+        "candidates": [score._asdict() for score in selection.scores],
+        "tokens": list(selection.tokens),
+        "separation": separation,
+    }
+
+
+def _model_metadata(model: ChatModel) -> dict[str, str]:
+    return {
+        "model": model.name,
+        "revision": str(getattr(model.hf.config, "_commit_hash", None) or ""),
+        "architecture": type(model.hf).__name__,
+        "width": str(model.width),
+        "layers": str(model.layers),
+        "fingerprint": weight_fingerprint(model.hf),
+        "tokenizer": tokenizer_hash(model.tokenizer),
+        "chat_template": template_hash(model.tokenizer),
+        "processing": "raw",
+    }
+
+
+def _method_metadata(contrast: ContrastSet) -> dict[str, str]:
+    counts = {
+        split: {label: len(contrast.select(label, split)) for label in ("positive", "negative")}
+        for split in ("train", "validation")
+    }
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "concept": contrast.name,
+        "what_plus": contrast.what_plus,
+        "what_minus": contrast.what_minus,
+        "point": "resid_post",
+        "estimator": "mean_difference",
+        "estimator_parameters": json.dumps({"kl_bound": KL_BOUND, "max_prompts": MAX_PROMPTS}),
+        "contrast": contrast.hash,
+        "counts": json.dumps(counts),
+        "library_version": _library_version(),
+        "licence": contrast.licence,
+    }
+
+
+def _library_version() -> str:
+    try:
+        return version("steerdial")
+    except PackageNotFoundError:
+        return "unknown"

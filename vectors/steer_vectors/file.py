@@ -1,0 +1,306 @@
+"""The vector file: safetensors, written whole or not at all. Format and reasons: `vectors/FORMAT.md`.
+
+Knows no contrast sets and no strengths; compares a vector with a live model, but never runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from steer_vectors.errors import MismatchError, VectorFileError
+from steer_vectors.fingerprint import template_hash, weight_fingerprint
+from steer_vectors.models import ChatModel
+from steer_vectors.site import Site
+
+FORMAT = "steerdial-vector"
+FORMAT_VERSION = "1"
+METADATA_KEYS = (
+    "format",
+    "format_version",
+    "concept",
+    "what_plus",
+    "what_minus",
+    "model",
+    "revision",
+    "architecture",
+    "width",
+    "layers",
+    "fingerprint",
+    "tokenizer",
+    "chat_template",
+    "point",
+    "layer",
+    "position",
+    "positions",
+    "estimator",
+    "estimator_parameters",
+    "contrast",
+    "counts",
+    "processing",
+    "library_version",
+    "licence",
+    "scores",
+    "warning",
+)
+_TENSORS = ("directions", "positive", "negative")
+_AGAIN = "write the vector again, with `steer extract`"
+_UNIT_TOLERANCE = 1e-4
+_LARGEST_HEADER = 100_000_000  # safetensors' own limit
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """A direction at every layer, with the two classes along it.
+
+    Args:
+        directions: `[l, d]` float32 unit vectors, from negative to positive.
+        positive: `[l]` float32, mean projection of the positive class.
+        negative: `[l]` float32, mean projection of the negative class.
+        meta: The strings of `METADATA_KEYS`.
+
+    Raises:
+        VectorFileError: Wrong shapes or dtypes, values that are not finite, directions that are not unit.
+    """
+
+    directions: Tensor
+    positive: Tensor
+    negative: Tensor
+    meta: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        _check_tensors(self)
+
+    @property
+    def concept(self) -> str:
+        """Name of the contrast set it came from."""
+        return self.meta["concept"]
+
+    @property
+    def layers(self) -> int:
+        """Number of layers l."""
+        return int(self.directions.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Width d."""
+        return int(self.directions.shape[1])
+
+    @property
+    def layer(self) -> int:
+        """The selected layer."""
+        return int(self.meta["layer"])
+
+    @property
+    def position(self) -> int:
+        """The selected position, a negative offset from the end of the prompt."""
+        return int(self.meta["position"])
+
+    @property
+    def site(self) -> Site:
+        """The selected site."""
+        return Site(self.layer, self.meta["point"])
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """Selection scores: `candidates`, `tokens`, `separation` (empty if nothing was selected)."""
+        scores: dict[str, Any] = json.loads(self.meta["scores"])
+        return scores
+
+    def gap(self, layer: int) -> float:
+        """Class gap at a layer, in the model's activation units: what strength 1 adds along the direction."""
+        return float(self.positive[layer] - self.negative[layer])
+
+
+def save_vector(vector: Vector, path: str | Path) -> None:
+    """Write a vector file; a reader sees the old file or the whole new one. Same vector, same bytes.
+
+    Raises:
+        VectorFileError: Metadata is missing or wrong, or the path cannot be written.
+    """
+    _check_metadata(vector.meta)
+    _check_agreement(vector)
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(_encode(vector))
+        os.replace(part, target)
+    except OSError as error:
+        with suppress(OSError):  # where the folder itself is wrong there is nothing to remove
+            part.unlink()
+        raise VectorFileError(
+            f"{path}, which cannot be written ({error.strerror})", "a writable path", "choose another path"
+        ) from error
+
+
+def load_vector(path: str | Path) -> Vector:
+    """Read and check a vector file.
+
+    Raises:
+        VectorFileError: Missing, truncated or not safetensors; a key missing; another version;
+            wrong shapes; values not finite; directions not unit.
+    """
+    file = Path(path)
+    try:
+        meta = _read_metadata(file)
+        _check_metadata(meta)
+        with safe_open(file, framework="pt") as handle:
+            vector = Vector(**{name: handle.get_tensor(name) for name in _TENSORS}, meta=meta)
+        _check_agreement(vector)
+    except SafetensorError as error:
+        raise _damaged(file, f"truncated or damaged ({error})") from error
+    except OSError as error:
+        raise VectorFileError(
+            f"{path}, which cannot be read ({error.strerror or error})", "a vector file", "check the path"
+        ) from error
+    except VectorFileError as error:
+        raise VectorFileError(f"{path}: {error.got}", error.expected, error.do) from error
+    return vector
+
+
+def check_model(vector: Vector, model: ChatModel) -> None:
+    """Refuse a vector that was made on another model than this one.
+
+    Raises:
+        MismatchError: Width, layers, weight fingerprint or chat template differ; says which.
+    """
+    differences = [
+        f"{pair.what} {pair.vector} in the vector and {pair.model} in the model"
+        for pair in _compare(vector, model)
+        if pair.vector != pair.model
+    ]
+    if differences:
+        raise MismatchError(
+            f"a vector of {vector.meta['model']} for {model.name}: {'; '.join(differences)}",
+            "a vector made on exactly this model",
+            f"extract {vector.concept} again on {model.name}, or load {vector.meta['model']}",
+        )
+
+
+class _Pair(NamedTuple):
+    what: str
+    vector: str
+    model: str
+
+
+def _compare(vector: Vector, model: ChatModel) -> list[_Pair]:
+    shape = [
+        _Pair("width", str(vector.width), str(model.width)),
+        _Pair("layers", str(vector.layers), str(model.layers)),
+    ]
+    hashes = [
+        _Pair("weights", vector.meta["fingerprint"][:12], weight_fingerprint(model.hf)[:12]),
+        _Pair("chat template", vector.meta["chat_template"][:12], template_hash(model.tokenizer)[:12]),
+    ]
+    # Another width or depth means other weights; saying so twice only makes the line longer.
+    return shape if any(pair.vector != pair.model for pair in shape) else hashes
+
+
+def _encode(vector: Vector) -> bytes:
+    """Safetensors by hand: the library orders metadata at random, so its bytes change from call to call."""
+    header: dict[str, Any] = {"__metadata__": {key: vector.meta[key] for key in sorted(vector.meta)}}
+    chunks, end = [], 0
+    for name, tensor in zip(_TENSORS, (vector.directions, vector.positive, vector.negative), strict=True):
+        chunks.append(tensor.detach().cpu().contiguous().numpy().astype("<f4", copy=False).tobytes())
+        start, end = end, end + len(chunks[-1])
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format aligns its data to 8 bytes
+    return len(text).to_bytes(8, "little") + text + b"".join(chunks)
+
+
+def _read_metadata(file: Path) -> dict[str, str]:
+    """The header alone: a whole model named by mistake is refused without being read."""
+    with file.open("rb") as stream:
+        start = stream.read(9)
+        size = int.from_bytes(start[:8], "little")
+        if len(start) < 9:
+            raise VectorFileError("truncated (no header)", "a whole vector file", _AGAIN)
+        if start[8:] != b"{" or size > _LARGEST_HEADER:
+            raise VectorFileError("not a safetensors file", "a vector file", "check the path")
+        text = start[8:] + stream.read(size - 1)
+    if len(text) < size:
+        raise VectorFileError("truncated inside its header", "a whole vector file", _AGAIN)
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:  # bad JSON or bad UTF-8, or nested beyond reason
+        raise VectorFileError(
+            "not a safetensors file (bad header)", "a vector file", "check the path"
+        ) from error
+    meta = header.get("__metadata__", {})
+    if not isinstance(meta, dict) or not all(isinstance(value, str) for value in meta.values()):
+        raise VectorFileError("not a safetensors file (bad metadata)", "a vector file", "check the path")
+    missing = [name for name in _TENSORS if name not in header]
+    if meta.get("format") == FORMAT and missing:
+        raise VectorFileError(f"no tensor {missing[0]}", f"tensors {', '.join(_TENSORS)}", _AGAIN)
+    return meta
+
+
+def _check_metadata(meta: Mapping[str, str]) -> None:
+    if meta.get("format") != FORMAT:
+        raise VectorFileError(
+            f"safetensors whose format is {meta.get('format', 'not given')}", FORMAT, "name a vector file"
+        )
+    if meta.get("format_version") != FORMAT_VERSION:
+        raise VectorFileError(
+            f"format version {meta.get('format_version', 'not given')}",
+            f"version {FORMAT_VERSION}",
+            "upgrade steerdial, or extract again",
+        )
+    missing = [key for key in METADATA_KEYS if key not in meta]
+    if missing:
+        raise VectorFileError(f"no metadata {missing[0]}", "every key of vectors/FORMAT.md", _AGAIN)
+    for key in ("width", "layers", "layer", "position"):
+        if not re.fullmatch(r"-?[0-9]{1,9}", meta[key]):
+            raise VectorFileError(f"metadata {key} = {meta[key]!r}", "a whole number", _AGAIN)
+
+
+def _check_agreement(vector: Vector) -> None:
+    stated = (int(vector.meta["layers"]), int(vector.meta["width"]))
+    if tuple(vector.directions.shape) != stated:
+        raise VectorFileError(
+            f"directions of shape {list(vector.directions.shape)}",
+            f"{list(stated)} as its metadata says",
+            _AGAIN,
+        )
+    if not 0 <= vector.layer < vector.layers or vector.position >= 0:
+        raise VectorFileError(
+            f"layer {vector.layer}, position {vector.position}",
+            f"a layer from 0 to {vector.layers - 1} and a negative position",
+            _AGAIN,
+        )
+
+
+def _check_tensors(vector: Vector) -> None:
+    tensors = {name: getattr(vector, name) for name in _TENSORS}
+    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    layers = shapes["directions"][:1]
+    fits = len(shapes["directions"]) == 2 and shapes["positive"] == layers and shapes["negative"] == layers
+    if not fits or 0 in shapes["directions"]:
+        raise VectorFileError(
+            ", ".join(f"{name} {shape}" for name, shape in shapes.items()),
+            "directions [l, d], positive [l], negative [l]",
+            _AGAIN,
+        )
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise VectorFileError(f"{name} in {tensor.dtype}", "torch.float32", _AGAIN)
+        if not bool(torch.isfinite(tensor).all()):
+            raise VectorFileError(f"{name} with NaN or infinite values", "finite values", _AGAIN)
+    off = float((vector.directions.norm(dim=-1) - 1).abs().max())
+    if off > _UNIT_TOLERANCE:
+        raise VectorFileError(f"directions whose length is off 1 by {off:.2g}", "unit vectors", _AGAIN)
+
+
+def _damaged(file: Path, how: str) -> VectorFileError:
+    return VectorFileError(f"{file}: {how}", "a whole vector file", _AGAIN)

@@ -1,0 +1,55 @@
+"""Short hashes that tell models, tokenizers and chat templates apart. Knows no files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from steer_vectors.errors import ModelError
+
+_SAMPLES = 64
+_PROBE = "The café's 3 cats can't (ever) agree:\n\tx = y_1 + 27; 你好 🙂"
+
+
+def weight_fingerprint(hf: nn.Module) -> str:
+    """SHA-256 of parameter names, shapes and up to 64 evenly strided values of each, rounded to bfloat16.
+
+    Fast at any size (one small read per tensor), and the same for one checkpoint loaded in float32 or
+    bfloat16. float16 agrees too unless a sampled weight leaves its range.
+
+    Raises:
+        ModelError: Weights are not in memory (offloaded), so they cannot be sampled.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in sorted(hf.named_parameters()):
+        if parameter.is_meta:
+            raise ModelError(f"{name} offloaded to disk", "weights in memory", "load without offloading")
+        digest.update(json.dumps([name, list(parameter.shape)]).encode())
+        digest.update(_sample(parameter))
+    return digest.hexdigest()
+
+
+def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 of the vocabulary and of how one fixed text is cut (which shows merges and normalisation)."""
+    cut = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+    return _hash_json([sorted(tokenizer.get_vocab().items()), cut])
+
+
+def template_hash(tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 of the chat template's source; "none" for a tokenizer without one."""
+    template = tokenizer.chat_template
+    return _hash_json(template) if template else "none"
+
+
+def _sample(parameter: Tensor) -> bytes:
+    flat = parameter.detach().reshape(-1)
+    values = flat[:: max(1, flat.numel() // _SAMPLES)][:_SAMPLES].to(torch.bfloat16)
+    return values.view(torch.int16).cpu().numpy().tobytes()
+
+
+def _hash_json(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

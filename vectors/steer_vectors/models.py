@@ -1,0 +1,215 @@
+"""A live chat model and its tokenizer, loaded quietly. Knows nothing of prompts or directions."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as hf_logging
+
+from steer_vectors.errors import ModelError, SiteError
+
+# Where the families keep their decoder layers; anything else is found by its length.
+_KNOWN_PATHS = (
+    "model.layers",  # Llama, Mistral, Qwen, Gemma, Phi, OLMo, most MoE
+    "transformer.h",  # GPT-2, GPT-J, Falcon, Bloom
+    "gpt_neox.layers",
+    "model.decoder.layers",  # OPT
+    "transformer.blocks",  # MPT
+    "model.language_model.layers",  # the text half of Gemma 3, Qwen-VL, Llava
+)
+_CAUSAL = "a causal (decoder-only) language model"
+
+
+@dataclass(frozen=True, eq=False)
+class ChatModel:
+    """A live model, its tokenizer, and the name it was asked by.
+
+    Args:
+        hf: A causal Hugging Face model in evaluation mode.
+        tokenizer: Its tokenizer, with a padding token.
+        name: The folder, hub id or file that the user named; goes into vector files.
+    """
+
+    hf: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers."""
+        return len(decoder_layers(self.hf))
+
+    @property
+    def width(self) -> int:
+        """Width d of the residual stream."""
+        return int(self.hf.config.get_text_config().hidden_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return torch.device(self.hf.device)
+
+
+def load(
+    path: str, *, dtype: torch.dtype | None = None, device: str | torch.device | None = None
+) -> ChatModel:
+    """Load a causal model and its tokenizer, ready to run. Never runs code that comes with a model.
+
+    Args:
+        path: A folder, a Hugging Face hub id, or a `.gguf` file.
+        dtype: Of the weights; default float32 on CPU, bfloat16 on GPU.
+        device: Default: the first CUDA GPU, else the CPU.
+
+    Raises:
+        ModelError: No such folder or file, damaged or incomplete weights, no tokenizer, not a causal model.
+    """
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = dtype or (torch.float32 if where.type == "cpu" else torch.bfloat16)
+    folder, extra = _source(path)
+    with _quiet(bars_on_stderr=bool(extra)), _load_errors(path):
+        _require_causal(path, AutoConfig.from_pretrained(folder, **extra))
+        tokenizer = AutoTokenizer.from_pretrained(folder, **extra)
+        hf = _weights(path, folder, extra, kind)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    hf.requires_grad_(False)
+    # As plain modules: transformers' own `to` and `eval` have lost their types.
+    nn.Module.to(hf, where)
+    nn.Module.eval(hf)
+    return ChatModel(hf, tokenizer, path)
+
+
+def decoder_layers(hf: nn.Module) -> nn.ModuleList:
+    """The list of decoder layers, found by structure.
+
+    Raises:
+        SiteError: No list of modules in the model looks like its decoder layers.
+    """
+    lists = {name: module for name, module in hf.named_modules() if isinstance(module, nn.ModuleList)}
+    for path in _KNOWN_PATHS:
+        if path in lists:
+            return lists[path]
+    config = getattr(hf, "config", None)
+    depth = config.get_text_config().num_hidden_layers if config is not None else -1
+    # The shortest name is the outermost list: expert lists inside a layer may have the same length.
+    fitting = sorted((name for name in lists if len(lists[name]) == depth), key=lambda name: name.count("."))
+    if not fitting:
+        raise SiteError(
+            f"{type(hf).__name__}, in which no list of {depth} layers was found",
+            "a decoder whose layers are one torch.nn.ModuleList",
+            "use a supported architecture, or report this one",
+        )
+    return lists[fitting[0]]
+
+
+def _source(path: str) -> tuple[str, dict[str, Any]]:
+    local = Path(path).expanduser()
+    if local.suffix == ".gguf":
+        if not local.is_file():
+            raise ModelError(f"no file at {path}", "an existing .gguf file", "check the path")
+        return str(local.parent), {"gguf_file": local.name}
+    if local.is_dir():
+        if not (local / "config.json").is_file():
+            raise ModelError(
+                f"{path}, a folder without config.json",
+                "a Hugging Face model folder",
+                "name the folder that holds config.json, weights and tokenizer",
+            )
+        return str(local), {}
+    if local.is_file() or path.startswith((".", "/", "~")) or path.count("/") > 1 or "\\" in path:
+        raise ModelError(f"no folder at {path}", "a model folder, a .gguf file or a hub id", "check the path")
+    return path, {}
+
+
+def _weights(path: str, folder: str, extra: dict[str, Any], dtype: torch.dtype) -> PreTrainedModel:
+    config_class = getattr(transformers, "GgufConfig", None)
+    if extra and config_class is not None:
+        # Packed weights would need downloaded kernels and would change the weight fingerprint.
+        extra = {**extra, "quantization_config": config_class(dequantize=True)}
+    loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, output_loading_info=True, **extra)
+    hf, report = loaded
+    # transformers fills missing weights at random and only warns: a model that answers noise.
+    lost = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])
+    if lost:
+        raise ModelError(
+            f"{path}, whose weights lack or misfit {len(lost)} tensors, {lost[0]} among them",
+            "weights that fill the whole model",
+            "download or save the checkpoint again",
+        )
+    model: PreTrainedModel = hf
+    return model
+
+
+def _require_causal(path: str, config: Any) -> None:
+    known = type(config) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    # BERT and its kin are registered as causal too, for use as decoders; as encoders they see the future.
+    encoder = type(config) in transformers.MODEL_FOR_MASKED_LM_MAPPING and not getattr(
+        config, "is_decoder", False
+    )
+    if not known or encoder:
+        raise ModelError(f"{path} of type {config.model_type}", _CAUSAL, "choose a chat model")
+
+
+@contextmanager
+def _load_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except SafetensorError as error:
+        raise ModelError(
+            f"{path} with unreadable weights ({_line(error)})",
+            "whole safetensors files",
+            "download or save the checkpoint again",
+        ) from error
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        struct.error,
+    ) as error:  # the last two: a cut GGUF file
+        raise ModelError(
+            f"{path}, which does not load ({_line(error)})",
+            "a model folder, a .gguf file, or a hub id that is cached or reachable",
+            "check the name, and the network for a hub id",
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__
+
+
+@contextmanager
+def _quiet(bars_on_stderr: bool) -> Iterator[None]:
+    """Keep transformers' bars and loading report off the user's screen; what matters in them is checked.
+
+    Its GGUF reader draws a bar that no setting turns off, hence `bars_on_stderr`.
+    """
+    verbosity, bar = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity(logging.ERROR)
+    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with redirect_stderr(io.StringIO()) if bars_on_stderr else nullcontext():
+            yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
+        if bar:
+            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
