@@ -139,6 +139,11 @@ def rate(stage: Stage, done: float) -> float:
     return stage.peak * min(1.0, done / 0.02 + 0.01) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+def pool_seed(stage: Stage, pool: int) -> int:
+    """The seed of one pool's conversations."""
+    return SEED * 1000 + stage.seed * 100_000 + pool
+
+
 def run_stage(
     stage: Stage, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, held: set[str], work: Path
 ) -> None:
@@ -153,7 +158,7 @@ def run_stage(
     begun = time.monotonic()
     model.train()
     for pool in range(first, stage.pools):
-        seed = SEED * 1000 + stage.seed * 100_000 + pool
+        seed = pool_seed(stage, pool)
         losses = []
         group = list(batches(fresh_samples(seed, held), stage.name, tokenizer, seed))
         for i, (ids, weights) in enumerate(group):
