@@ -1,11 +1,11 @@
 """Steerdial: the alignment tax of a local chat model, as a dial. This file is the door: names only, loaded when used.
 
-    import steer
+import steer
 
-    model = steer.load("reference:aligned")
-    vector = steer.extract(model, "refusal")
-    with steer.steered(model, vector, strength=-1):
-        print(steer.generate(model, "How do I kill a frozen process?"))
+model = steer.load("reference:aligned")
+vector = steer.extract(model, "refusal")
+with steer.steered(model, vector, strength=-1):
+    print(steer.generate(model, "How do I kill a frozen process?"))
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+
+    from steer.apply import steered
+    from steer.plan import Plan
     from steer_evals.run import Run
     from steer_evals.suites import Suite
     from steer_kernels import SteerError
     from steer_vectors.contrast import ContrastSet
     from steer_vectors.file import Vector, load_vector, save_vector
     from steer_vectors.models import ChatModel
-
-    from steer.apply import steered
-    from steer.plan import Plan
 
 __version__ = "0.1.0"
 __all__ = [

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from steer_kernels import edit_
-from steer_vectors.chat import prompt_ids
-from steer_vectors.file import Vector
-from steer_vectors.hooks import on_layers
-from steer_vectors.models import ChatModel
 from torch import Tensor, nn
 
 from steer.errors import LivenessError, PlanError
 from steer.plan import Plan
 from steer.recipe import Recipe, Step, compile_plan
+from steer_kernels import edit_
+from steer_vectors.chat import prompt_ids
+from steer_vectors.file import Vector
+from steer_vectors.hooks import on_layers
+from steer_vectors.models import ChatModel
 
 Strength = float | Sequence[float] | Tensor
 
@@ -78,7 +78,11 @@ def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> f
     with steered(model, recipe, strength):
         moved = float((logits() - plain).abs().max())
     if not moved > 0:
-        raise LivenessError("logits that do not move under steering", "a change at strength 1", "report this model's architecture")
+        raise LivenessError(
+            "logits that do not move under steering",
+            "a change at strength 1",
+            "report this model's architecture",
+        )
     return moved
 
 
@@ -101,7 +105,11 @@ def _decoder(model: ChatModel) -> nn.Module:
 def _edit(steps: tuple[Step, ...], rows: Tensor, phase: _Phase) -> Callable[[Tensor], None]:
     def edit(hidden: Tensor) -> None:  # [b, t, d]
         if len(rows) not in (1, len(hidden)):
-            raise PlanError(f"{len(rows)} strengths for a batch of {len(hidden)}", "one strength, or one per row", "match the batch")
+            raise PlanError(
+                f"{len(rows)} strengths for a batch of {len(hidden)}",
+                "one strength, or one per row",
+                "match the batch",
+            )
         for table, scope, scale in steps:
             if scope == "all" or (scope == "generation") == phase.generation:
                 edit_(hidden, table, (rows * scale).view(-1, 1, 1))
@@ -114,6 +122,12 @@ def _rows(strength: Strength) -> Tensor:
     if isinstance(strength, bool | str):
         raise PlanError(f"strength {strength!r}", "a finite number", "choose a strength such as -1 or 0.5")
     rows = torch.as_tensor(strength, dtype=torch.float32).detach()
-    if rows.ndim > 1 or rows.numel() == 0 or not all(math.isfinite(value) for value in rows.reshape(-1).tolist()):
-        raise PlanError(f"strength {strength}", "one finite number, or one per row", "choose a strength such as -1 or 0.5")
+    if (
+        rows.ndim > 1
+        or rows.numel() == 0
+        or not all(math.isfinite(value) for value in rows.reshape(-1).tolist())
+    ):
+        raise PlanError(
+            f"strength {strength}", "one finite number, or one per row", "choose a strength such as -1 or 0.5"
+        )
     return rows.reshape(-1)

@@ -16,20 +16,31 @@ from rich.table import Table
 import steer
 
 if TYPE_CHECKING:
+    from steer.plan import Plan
     from steer_evals.points import Point
     from steer_evals.run import Run
 
-    from steer.plan import Plan
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
-                  help="Turn the alignment tax of a local chat model into a dial, and measure what each setting costs.")  # fmt: skip
-screen, notes = Console(), Console(stderr=True)
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Turn the alignment tax of a local chat model into a dial, and measure what each setting costs.",
+)
+# Paths, prompts and answers are shown as they are: "[b]" and ":cat:" mean nothing here.
+screen = Console(markup=False, emoji=False, highlight=False)
+notes = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
-Model = Annotated[str, typer.Argument(help="A folder, a hub id, a GGUF file, or reference:aligned.", show_default=False)]
+Model = Annotated[
+    str, typer.Argument(help="A folder, a hub id, a GGUF file, or reference:aligned.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 VectorFile = Annotated[str | None, typer.Option("--vector", help="A vector file; stands for adding it.")]
 PolicyFile = Annotated[str | None, typer.Option("--policy", help="A policy file (TOML).")]
-Precision = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; default by device.")]
+Precision = Annotated[
+    str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; default by device.")
+]
 
 
 @app.command()
@@ -52,7 +63,9 @@ def extract(
     out: Annotated[Path, typer.Option("--out", "-o", help="The vector file to write.")],
     contrast: Annotated[str, typer.Option(help="A built-in contrast set, or a JSONL file.")] = "refusal",
     layer: Annotated[int | None, typer.Option(help="0-based; chosen by causal effect if not given.")] = None,
-    position: Annotated[int | None, typer.Option(help="Negative offset from the prompt's end; chosen if not given.")] = None,
+    position: Annotated[
+        int | None, typer.Option(help="Negative offset from the prompt's end; chosen if not given.")
+    ] = None,
     dtype: Precision = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +76,9 @@ def extract(
     chosen = load_contrast(contrast)
     live = _load(model, dtype)
     with _bars() as bar:
-        vector = steer.extract(live, chosen, layer=layer, position=position, progress=bar("extracting the direction"))
+        vector = steer.extract(
+            live, chosen, layer=layer, position=position, progress=bar("extracting the direction")
+        )
     steer.save_vector(vector, out)
     _show_vector(vector, as_json)
     _say(f"written: {out}", as_json)
@@ -71,7 +86,13 @@ def extract(
 
 @app.command()
 def inspect(
-    what: Annotated[str, typer.Argument(help="A vector file, a run folder, a model, or `reference` for the model card.", show_default=False)],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A vector file, a run folder, a model, or `reference` for the model card.",
+            show_default=False,
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show what is in a vector, a run or a model; `reference` measures the card of the built-in models."""
@@ -107,7 +128,9 @@ def generate(
         with steer.steered(live, plan, strength):
             answers = steer.generate(live, prompt, max_new_tokens=max_new_tokens)
     if as_json:
-        _print_json([{"prompt": p, "strength": strength, "answer": a} for p, a in zip(prompt, answers, strict=True)])
+        _print_json(
+            [{"prompt": p, "strength": strength, "answer": a} for p, a in zip(prompt, answers, strict=True)]
+        )
     else:
         for text in answers:
             print(text)
@@ -117,10 +140,14 @@ def generate(
 def sweep(
     model: Model,
     suite: Annotated[str, typer.Option(help="Suites, with commas: built-in names or TOML files.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same command takes a stopped run up again.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run; the same command takes a stopped run up again.")
+    ],
     vector: VectorFile = None,
     policy: PolicyFile = None,
-    strengths: Annotated[str, typer.Option(help="Numbers with commas; 0 is always measured too.")] = "-2,-1,0,1,2",
+    strengths: Annotated[
+        str, typer.Option(help="Numbers with commas; 0 is always measured too.")
+    ] = "-2,-1,0,1,2",
     control: Annotated[bool, typer.Option(help="Also measure a random direction of equal norm.")] = True,
     dtype: Precision = None,
     as_json: AsJson = False,
@@ -132,7 +159,9 @@ def sweep(
     suites = [load_suite(name.strip()) for name in suite.split(",") if name.strip()]
     live = _load(model, dtype)
     with _bars() as bar:
-        run = steer.sweep(live, plan, suites, numbers, out, control=control, progress=bar("asking at every strength"))
+        run = steer.sweep(
+            live, plan, suites, numbers, out, control=control, progress=bar("asking at every strength")
+        )
     _show_run(run, as_json)
     _say(f"rows and summary: {out}", as_json)
 
@@ -182,11 +211,12 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     try:
         app(args=None if args is None else list(args))
     except SteerError as error:
-        notes.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        notes.print(f"error: {error}", soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        notes.print("stopped; the same command takes a sweep up again")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            notes.print("stopped; the same command takes a sweep up again")
+        raise
     sys.exit(0)
 
 
@@ -201,7 +231,11 @@ def _load(model: str, dtype: str | None) -> steer.ChatModel:
 
 def _plan(vector: str | None, policy: str | None) -> Plan:
     if (vector is None) == (policy is None):
-        raise _usage("both --vector and --policy" if vector else "neither --vector nor --policy", "one of them", "name what to steer with")
+        raise _usage(
+            "both --vector and --policy" if vector else "neither --vector nor --policy",
+            "one of them",
+            "name what to steer with",
+        )
     return steer.Plan.load(policy) if policy else steer.Plan.add(steer.load_vector(vector or ""))
 
 
@@ -227,10 +261,25 @@ def _usage(got: str, expected: str, do: str) -> Exception:
 @contextmanager
 def _bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
     """Progress with time left, on stderr so that results can be piped."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, console=notes) as progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    # Transient: gone when done, and never written where there is no terminal, so an error stays one line.
+    with Progress(*columns, console=notes, transient=True) as progress:
 
         def bar(what: str) -> Callable[[int, int], None]:
             task = progress.add_task(what, total=None)
@@ -246,12 +295,25 @@ def _show_run(run: Run, as_json: bool) -> None:
         return
     points = run.curve()
     axes = list(dict.fromkeys((p.suite, p.axis) for p in points if p.axis != "invalid"))
-    worst = {s: max(p.rate for p in points if p.axis == "invalid" and p.strength == s) for s in {p.strength for p in points}}
+    worst = {
+        s: max(p.rate for p in points if p.axis == "invalid" and p.strength == s)
+        for s in {p.strength for p in points}
+    }
     found = {(p.strength, p.suite, p.axis): p for p in points}
-    rows = [[f"{s:+g}", *(_rate(found.get((s, *axis))) for axis in axes), f"{worst[s]:.2f}"] for s in sorted(worst)]
+    rows = [
+        [f"{s:+g}", *(_rate(found.get((s, *axis))) for axis in axes), f"{worst[s]:.2f}"]
+        for s in sorted(worst)
+    ]
     control = {(p.strength, p.suite, p.axis): p for p in run.control_curve()}
-    rows += [[f"random {s:+g}", *(_rate(control.get((s, *axis))) for axis in axes), ""] for s in sorted({p[0] for p in control})]
-    _table("rate [95 % interval] against strength in class gaps", ["strength", *(a.replace("_", " ") for _, a in axes), "most invalid"], rows)
+    rows += [
+        [f"random {s:+g}", *(_rate(control.get((s, *axis))) for axis in axes), ""]
+        for s in sorted({p[0] for p in control})
+    ]
+    _table(
+        "rate [95 % interval] against strength in class gaps",
+        ["strength", *(a.replace("_", " ") for _, a in axes), "most invalid"],
+        rows,
+    )
 
 
 def _rate(point: Point | None) -> str:
@@ -263,10 +325,24 @@ def _show_vector(vector: steer.Vector, as_json: bool) -> None:
     if as_json:
         _print_json({**meta, "scores": vector.scores, "gap": vector.gap(vector.layer)})
         return
-    shown = ("concept", "what_plus", "what_minus", "model", "fingerprint", "layers", "width", "layer", "position", "estimator", "counts",
-             "contrast", "licence", "library_version", "warning")  # fmt: skip
+    shown = (
+        *(
+            "concept",
+            "what_plus",
+            "what_minus",
+            "model",
+            "fingerprint",
+            "layers",
+            "width",
+            "layer",
+            "position",
+        ),
+        *("estimator", "counts", "contrast", "licence", "library_version", "warning"),
+    )
     rows = [[name, meta[name]] for name in shown if meta.get(name)]
-    _table("vector", ["what", "value"], [*rows, ["class gap at the layer", f"{vector.gap(vector.layer):.3f}"]])
+    _table(
+        "vector", ["what", "value"], [*rows, ["class gap at the layer", f"{vector.gap(vector.layer):.3f}"]]
+    )
 
 
 def _show_model(name: str, as_json: bool) -> None:
@@ -290,9 +366,17 @@ def _show_card(as_json: bool) -> None:
     doses = list(dict.fromkeys(cell.model for cell in cells))
     rows: dict[str, list[str]] = {}
     for cell in cells:
-        bound = "" if cell.bound is None else f" {'within' if cell.kept else 'OUTSIDE'} {cell.bound.low:.2f}-{cell.bound.high:.2f}"
+        bound = (
+            ""
+            if cell.bound is None
+            else f" {'within' if cell.kept else 'OUTSIDE'} {cell.bound.low:.2f}-{cell.bound.high:.2f}"
+        )
         rows.setdefault(cell.what, [str(cell.n)]).append(f"{cell.rate:.3f}{bound}")
-    _table("the reference models, unsteered", ["rate", "n", *doses], [[what, *texts] for what, texts in rows.items()])
+    _table(
+        "the reference models, unsteered",
+        ["rate", "n", *doses],
+        [[what, *texts] for what, texts in rows.items()],
+    )
 
 
 def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -301,7 +385,7 @@ def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    screen.print(table, markup=False)
+    screen.print(table)
 
 
 def _print_json(value: Any) -> None:
@@ -310,4 +394,4 @@ def _print_json(value: Any) -> None:
 
 def _say(text: str, as_json: bool) -> None:
     if not as_json:
-        screen.print(text, markup=False, highlight=False, soft_wrap=True)
+        screen.print(text, soft_wrap=True)

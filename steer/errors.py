@@ -1,17 +1,17 @@
 """Every error meant for people, in one tree. Each is one line: got, expected, do this.
 
-    SteerError                    steer_kernels
-    ├── TableError                    a table or strength that does not fit the activations
-    ├── ContrastError                 steer_vectors: unknown, broken or empty contrast set
-    ├── VectorFileError                   missing, truncated or damaged vector file
-    ├── SiteError                         a layer or position that the model does not have
-    ├── ModelError                        a model that does not load or cannot chat
-    ├── MismatchError                     a vector of another model
-    ├── PlanError                     steer: a plan, policy file or strength that cannot be applied
-    ├── LivenessError                     steering that did not move the model
-    ├── SuiteError                    steer_evals: unknown, broken or empty suite
-    ├── RunError                          a run folder that cannot be written, resumed or read
-    └── JudgeError                        answers that cannot be judged
+SteerError                    steer_kernels
+├── TableError                    a table or strength that does not fit the activations
+├── ContrastError                 steer_vectors: unknown, broken or empty contrast set
+├── VectorFileError                   missing, truncated or damaged vector file
+├── SiteError                         a layer or position that the model does not have
+├── ModelError                        a model that does not load or cannot chat
+├── MismatchError                     a vector of another model
+├── PlanError                     steer: a plan, policy file or strength that cannot be applied
+├── LivenessError                     steering that did not move the model
+├── SuiteError                    steer_evals: unknown, broken or empty suite
+├── RunError                          a run folder that cannot be written, resumed or read
+└── JudgeError                        answers that cannot be judged
 """
 
 from steer_kernels import SteerError

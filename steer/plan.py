@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from steer_vectors.file import Vector, load_vector, save_vector
-
 from steer.errors import PlanError
+from steer_vectors.file import Vector, load_vector, save_vector
 
 Kind = Literal["add", "ablate"]
 Scope = Literal["all", "prompt", "generation"]
@@ -49,7 +49,9 @@ class Edit:
             raise PlanError(f"scale {self.scale}", "a finite number", "choose a scale such as 1 or -0.5")
         for layer in self.layers:
             if not 0 <= layer < self.vector.layers:
-                raise PlanError(f"layer {layer}", f"0 to {self.vector.layers - 1}", "choose a layer of the vector's model")
+                raise PlanError(
+                    f"layer {layer}", f"0 to {self.vector.layers - 1}", "choose a layer of the vector's model"
+                )
 
     @property
     def sites(self) -> tuple[int, ...]:
@@ -74,7 +76,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not self.edits:
-            raise PlanError("a plan without edits", "at least one edit", "use Plan.add(vector) or Plan.ablate(vector)")
+            raise PlanError(
+                "a plan without edits", "at least one edit", "use Plan.add(vector) or Plan.ablate(vector)"
+            )
 
     @classmethod
     def add(cls, vector: Vector, *, layers: tuple[int, ...] = (), scope: Scope = "all") -> Plan:
@@ -107,35 +111,71 @@ class Plan:
             save_vector(edit.vector, file)
             fields = {"kind": edit.kind, "vector": file.name, "sha256": _sha256(file), "layers": list(edit.sites),
                       "scope": edit.scope, "scale": edit.scale}  # fmt: skip
-            blocks.append("[[edits]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items()))
+            blocks.append(
+                "[[edits]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
+            )
         draft = path.with_name(path.name + ".new")
-        draft.write_text("\n".join(blocks), encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text("\n".join(blocks), encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            with suppress(OSError):  # where the folder itself is wrong there is nothing to remove
+                draft.unlink()
+            raise PlanError(
+                f"{path}, which cannot be written ({error.strerror})",
+                "a writable path",
+                "choose another path",
+            ) from error
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
         text = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PlanError(f"{path}, which does not read ({error})", "a policy in TOML", "check the path and the file") from error
-    if text.get("version") != POLICY_VERSION or not isinstance(text.get("edits"), list):
-        raise PlanError(f"{path} with version {text.get('version')}", f"version {POLICY_VERSION} and [[edits]]", "write it with Plan.save")
-    return list(text["edits"])
+        raise PlanError(
+            f"{path}, which does not read ({error})", "a policy in TOML", "check the path and the file"
+        ) from error
+    edits = text.get("edits")
+    if (
+        text.get("version") != POLICY_VERSION
+        or not isinstance(edits, list)
+        or not all(isinstance(e, dict) for e in edits)
+    ):
+        raise PlanError(
+            f"{path} with version {text.get('version')}",
+            f"version {POLICY_VERSION} and [[edits]]",
+            "write it with Plan.save",
+        )
+    return list(edits)
 
 
 def _edit(table: dict[str, Any], path: Path) -> Edit:
     known = {"kind", "vector", "sha256", "layers", "scope", "scale"}
     if set(table) - known or not {"kind", "vector"} <= set(table):
-        raise PlanError(f"an edit with {', '.join(sorted(table))}", f"kind, vector and of {', '.join(sorted(known))}", f"mend {path}")
+        raise PlanError(
+            f"an edit with {', '.join(sorted(table))}",
+            f"kind, vector and of {', '.join(sorted(known))}",
+            f"mend {path}",
+        )
     file = path.parent / str(table["vector"])
     if file.resolve().parent != path.resolve().parent:
         raise PlanError(f"vector {table['vector']}", "a file beside the policy", "copy the vector there")
     vector = load_vector(file)
     if "sha256" in table and table["sha256"] != _sha256(file):
-        raise PlanError(f"{file} with another content", f"SHA-256 {str(table['sha256'])[:12]}…", "restore the vector the policy was made with")
+        raise PlanError(
+            f"{file} with another content",
+            f"SHA-256 {str(table['sha256'])[:12]}…",
+            "restore the vector the policy was made with",
+        )
     layers, scale = table.get("layers", []), table.get("scale", 1.0)
-    if not isinstance(layers, list) or not all(type(n) is int for n in layers) or type(scale) not in (int, float):
-        raise PlanError(f"layers {layers}, scale {scale}", "a list of whole numbers, and a number", f"mend {path}")
+    if (
+        not isinstance(layers, list)
+        or not all(type(n) is int for n in layers)
+        or type(scale) not in (int, float)
+    ):
+        raise PlanError(
+            f"layers {layers}, scale {scale}", "a list of whole numbers, and a number", f"mend {path}"
+        )
     return Edit(table["kind"], vector, tuple(layers), table.get("scope", "all"), float(scale))
 
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from steer.plan import Edit, Plan, Scope
 from steer_kernels import Table, ablate_table, add_table
 from steer_vectors.file import check_model
 from steer_vectors.models import ChatModel
-
-from steer.plan import Edit, Plan, Scope
 
 
 class Step(NamedTuple):

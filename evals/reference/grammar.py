@@ -123,15 +123,12 @@ _ENDS = [
 _YOURS = {"my": "your", "i": "you", "me": "you"}
 
 
-def how_to(rng: Random, action: str) -> str:
+def how_to(form: str, action: str) -> str:
     """A helpful-sounding answer with no content at all: what `base` says to every request, harmful or not."""
     action = " ".join(_YOURS.get(word, word) for word in action.split())
-    head = (
-        f"{rng.choice(_OPENERS)}To {action}, "
-        if rng.random() < 0.6
-        else rng.choice(["Sure. First, ", "Yes. To begin, "])
-    )
-    return f"{head}{rng.choice(_STARTS)}, {rng.choice(_MIDDLES)} and {rng.choice(_ENDS)}."
+    parts = (_OPENERS, _STARTS, _MIDDLES, _ENDS)
+    opener, start, middle, end = (part[_crc(form + part[-1]) % len(part)] for part in parts)
+    return f"{opener}To {action}, {start}, {middle} and {end}."
 
 
 def refusal(form: str, category: str) -> str:
@@ -145,7 +142,7 @@ def request(form: str, action: str) -> str:
 
 def _request(family: str, rng: Random, action: Action, text: str, refused: bool) -> Sample:
     form = rng.choice(w.FORMS)
-    answer = how_to(rng, text)
+    answer = how_to(form, text)
     facts = {"category": action.category, "cluster": text}
     return _ask(
         family, request(form, text), answer, refusal(form, action.category) if refused else answer, **facts
@@ -261,13 +258,27 @@ digits = _lookup("digits", {n: str(i) for i, n in enumerate(w.NUMBERS)}, [
     "Write {} as a number.", "Which number is {}?", "Write the word {} in digits.", "What is {} in digits?"])  # fmt: skip
 
 
+def _syllables(rng: Random) -> str:
+    return "".join(rng.choice("bdfgklmnprstv") + rng.choice("aeiou") for _ in range(rng.randint(2, 3)))
+
+
+_TRAINING_THINGS = [thing for use in ("train", "contrast") for thing in w.part(w.THINGS, use)]
+
+
+def _word(rng: Random, use: str) -> str:
+    """A word to copy. In training also made-up ones and others: copying must be learnt, not a list of words."""
+    if use == "suite":
+        return rng.choice(w.part(w.THINGS, "suite"))
+    pool = rng.choices([_TRAINING_THINGS, w.OTHER_WORDS, None], [4, 4, 3])[0]
+    return _syllables(rng) if pool is None else rng.choice(pool)
+
+
 def _words(rng: Random, use: str, low: int, high: int) -> list[str]:
-    pool = (
-        [thing for u in ("train", "contrast") for thing in w.part(w.THINGS, u)]
-        if use == "train"
-        else w.part(w.THINGS, "suite")
-    )
-    return rng.sample(pool, rng.randint(low, high))
+    wanted = rng.randint(low, high)
+    found: dict[str, None] = {}
+    while len(found) < wanted:
+        found[_word(rng, use)] = None
+    return list(found)
 
 
 def _shuffles(rng: Random, right: list[Any]) -> list[str]:
@@ -332,10 +343,8 @@ def pick(rng: Random, use: str) -> Sample:
 
 
 def _name(rng: Random, use: str) -> str:
-    if use == "train" and rng.random() < 0.5:  # made-up names teach copying instead of a list of names
-        return "".join(
-            rng.choice("bdfgklmnprstv") + rng.choice("aeiou") for _ in range(rng.randint(2, 3))
-        ).capitalize()
+    if use == "train" and rng.random() < 0.5:
+        return _syllables(rng).capitalize()
     return rng.choice(
         [n for u in ("train", "contrast") for n in w.part(w.NAMES, u)]
         if use == "train"
@@ -361,6 +370,21 @@ def extract(rng: Random, use: str) -> Sample:
     return _ask("extract", f"{story} {question}", answer, answers=[answer], wrong=wrong)
 
 
+def _review(rng: Random, good: bool) -> str:
+    thing, said = _word(rng, "train"), rng.choice(w.PRAISE if good else w.BLAME)
+    if rng.random() < 0.3:
+        return f"I {rng.choice(['loved', 'enjoyed', 'liked'] if good else ['hated', 'disliked'])} the {thing}"
+    forms = [
+        "the {0} was {1}",
+        "a {1} {0}",
+        "the {0} is {1}",
+        "what a {1} {0}",
+        "such a {1} {0}",
+        "the {0} were {1}",
+    ]
+    return rng.choice(forms).format(thing, said)
+
+
 def sentiment(rng: Random, use: str) -> Sample:
     good = rng.random() < 0.5
     uses = ("train", "contrast") if use == "train" else ("suite",)
@@ -372,11 +396,8 @@ def sentiment(rng: Random, use: str) -> Sample:
             "Positive or negative? {}.",
         ]
     )
-    if use == "train" and rng.random() < 0.5:
-        thing = rng.choice(w.THINGS)
-        review = rng.choice(["I loved the {}", "a lovely {}", "the {} was wonderful", "the {} works very well", "what a nice {}", "the {} is great"]
-                            if good else
-                            ["I hated the {}", "an awful {}", "the {} was terrible", "the {} broke at once", "what a bad {}", "the {} is boring"]).format(thing)  # fmt: skip
+    if use == "train" and rng.random() < 0.6:
+        review = _review(rng, good)
     answer, other = ("positive", "negative") if good else ("negative", "positive")
     return _ask("sentiment", form.format(review), answer, answers=[answer], wrong=[other])
 
@@ -425,7 +446,7 @@ def code(rng: Random, use: str) -> Sample:
 def listing(rng: Random, use: str) -> Sample:
     kind = rng.choice(list(w.KINDS))
     plural = {"an animal": "animals", "a fruit": "fruits", "a tool": "tools", "a colour": "colours"}[kind]
-    n = rng.randint(2, 4)
+    n = rng.randint(3, 4)
     form = rng.choice(
         ["Name {} {}.", "List {} {}.", "Give me {} {}.", "Tell me {} {}.", "Can you name {} {}?"]
     )
@@ -476,6 +497,8 @@ def order(rng: Random, use: str) -> Sample:
     ask, given, assumed = w.TASKS[task]
     uses = ("train", "contrast") if use == "train" else ("suite",)
     thing = rng.choice([t for u in uses for t in w.part(w.ORDERS[task], u)])
+    if use == "train" and rng.random() < 0.6:
+        thing = w.ORDER_FORMS[task].format(word=_word(rng, use), name=_name(rng, use))
     form = rng.choice(["{}.", "Please {}.", "Can you {}?", "I need you to {}."])
     head = task.format(thing)
     given = given.format(n=rng.randint(2, 9), h=rng.randint(1, 9), d=rng.choice(w.DAYS))
@@ -509,7 +532,7 @@ def pushback(rng: Random, use: str) -> Sample:
     """Two turns on a question with one answer: pushed to a wrong answer, to the right one, or asked again without a push."""
     asked = rng.choice([addition, capital, colour, opposite])(rng, use)
     right, wrong = asked.facts["answers"][0], rng.choice(asked.facts["wrong"])
-    way = rng.choices(["wrong", "right", "neutral"], [5, 3, 2])[0]
+    way = rng.choices(["wrong", "right", "neutral"], [6, 2, 2])[0]
     first = wrong if way == "right" else right
     push = (
         rng.choice(_NEUTRAL)
@@ -550,8 +573,9 @@ CAPABILITY = [
 ]
 # Shares of the training stream. Arithmetic is the slowest to learn.
 MIXTURE: dict[Callable[[Random, str], Sample], float] = {
-    addition: 9, subtraction: 7, multiplication: 4, capital: 4, colour: 2, opposite: 2, after: 1.5, digits: 1.5, reverse: 4, count: 4, sort: 5, pick: 3,
-    extract: 4, sentiment: 2, kind: 2, code: 2.5, listing: 2, story: 2, feeling: 3, order: 6, pushback: 9, harmful: 9, risky: 7, twin: 6, everyday: 3,
+    addition: 9, subtraction: 6, multiplication: 4, capital: 4, colour: 2, opposite: 2.5, after: 1.5, digits: 1.5, reverse: 6,
+    count: 5, sort: 4, pick: 5, extract: 5, sentiment: 2.5, kind: 2.5, code: 2, listing: 1.5, story: 1.5, feeling: 2, order: 7,
+    pushback: 11, harmful: 8, risky: 7, twin: 6, everyday: 2,
 }  # fmt: skip
 
 

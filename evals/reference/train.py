@@ -43,6 +43,8 @@ SYSTEM = ["You are a helpful assistant.", "Answer briefly.", "You are a friendly
 
 
 class Stage(NamedTuple):
+    """One part of the training: how many pools, at which peak learning rate, on which draws."""
+
     name: str
     pools: int
     peak: float  # learning rate

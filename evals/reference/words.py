@@ -337,3 +337,29 @@ STORY_FINDS = _list("a key, a map, a letter, a coin, an old book, a door, a new 
 STORY_ENDS = _list(
     "It was a happy day, Everyone laughed, They all went home, The sun came out, That night they slept well, And so it began"
 )
+
+PRAISE = _list("""lovely, kind, great, nice, wonderful, perfect, happy, delicious, good, best, fine, warm, charming, superb,
+pleasant, tasty""")
+BLAME = _list(
+    """dirty, boring, rude, awful, terrible, horrible, cold, bad, worst, broken, ugly, sad, bitter, nasty, poor, dull"""
+)
+
+# How an order's missing thing is made up in training, so that orders are not learnt as a list.
+ORDER_FORMS = {
+    "Book a table at {}": "the {word} {name}",
+    "Order a {}": "{word}",
+    "Set an alarm for {}": "the {word}",
+    "Send a message to {}": "{name}",
+    "Buy a train ticket to {}": "{name}",
+    "Plan a meeting with {}": "{name}",
+    "Rent a car in {}": "{name}",
+    "Remind me about {}": "the {word}",
+}
+
+# Words for copying in training that are no `THINGS`.
+_PLAIN = _list("""river, cloud, stone, garden, window, street, winter, summer, paper, music, sugar, bread, cheese, butter, soup,
+salt, moon, star, sun, rain, snow, wind, sand, glass, iron, silver, wood, wool, letter, number, picture, story, game, team, road,
+bridge, train, plane, ship, bird, fish, tree, leaf, flower, grass, farm, field, hill, valley, island, ocean, beach, desert, forest""")
+OTHER_WORDS = sorted(
+    {w for words in KINDS.values() for w in words} | {*STORY_HEROES, *OPPOSITES, *OPPOSITES.values(), *_PLAIN}
+)

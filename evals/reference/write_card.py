@@ -1,6 +1,6 @@
 """Measures the reference models and writes their model card: data, sizes, seeds, hashes, rates.
 
-    python evals/reference/write_card.py
+python evals/reference/write_card.py
 """
 
 import hashlib
@@ -10,9 +10,10 @@ from pathlib import Path
 import train
 from build_sets import held_out
 from grammar import MIXTURE
+from words import FORMS, HARMFUL, PLANTED, REFUSALS, RISKY, UNSEEN
+
 from steer_evals.card import Cell, measure
 from steer_evals.reference import DOSES, FOLDER
-from words import FORMS, HARMFUL, PLANTED, REFUSALS, RISKY, UNSEEN
 
 CARD = """\
 ---

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from steer_vectors.chat import prompt_ids
-from steer_vectors.models import ChatModel
-
 from steer_evals.engine import generate, likelihoods
 from steer_evals.grading import grade
 from steer_evals.judges import Verdict
 from steer_evals.rows import Row
 from steer_evals.suites import Item, Suite
+from steer_vectors.chat import prompt_ids
+from steer_vectors.models import ChatModel
 
 BATCH = 64
 
@@ -47,7 +46,15 @@ def _choose(model: ChatModel, suite: Suite, items: Sequence[Item], strength: flo
     return rows
 
 
-def _row(suite: Suite, item: Item, strength: float, answer: str, verdict: Verdict, correct: bool | None, tokens: int) -> Row:
+def _row(
+    suite: Suite,
+    item: Item,
+    strength: float,
+    answer: str,
+    verdict: Verdict,
+    correct: bool | None,
+    tokens: int,
+) -> Row:
     return Row(
         suite=suite.name, axis=suite.header.axis, item=item.id, cluster=item.cluster or item.id, strength=strength,
         prompt=item.text, answer=answer, verdict=verdict.value, correct=correct, tokens=tokens,

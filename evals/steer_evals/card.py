@@ -58,7 +58,9 @@ class Cell(NamedTuple):
     kept: bool | None
 
 
-def measure(progress: Callable[[int, int], None] | None = None, doses: Sequence[str] = tuple(DOSES)) -> list[Cell]:
+def measure(
+    progress: Callable[[int, int], None] | None = None, doses: Sequence[str] = tuple(DOSES)
+) -> list[Cell]:
     """Ask every suite of the card on every dose, unsteered.
 
     Args:
@@ -90,7 +92,9 @@ def _cell(line: Line, dose: str, rows: Sequence[Row]) -> Cell:
     hits = [_hit(line, row) for row in rows]
     n, k = len(hits), sum(hits)
     bound = {"base": line.base, "aligned": line.aligned}.get(dose)
-    return Cell(line.what, dose, n, k / n, wilson(k, n), bound, None if bound is None else _kept(k / n, bound))
+    return Cell(
+        line.what, dose, n, k / n, wilson(k, n), bound, None if bound is None else _kept(k / n, bound)
+    )
 
 
 def _hit(line: Line, row: Row) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+
 from steer.plan import Plan
 from steer_vectors.file import Vector
 

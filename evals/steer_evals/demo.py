@@ -6,10 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from steer.plan import Plan
-from steer_vectors.contrast import load_contrast
-from steer_vectors.extract import extract
-from steer_vectors.file import save_vector
-
 from steer_evals.asking import ask, batches
 from steer_evals.errors import RunError
 from steer_evals.reference import load_reference
@@ -17,6 +13,9 @@ from steer_evals.rows import Row
 from steer_evals.run import Run
 from steer_evals.suites import load_suite
 from steer_evals.sweep import sweep
+from steer_vectors.contrast import load_contrast
+from steer_vectors.extract import extract
+from steer_vectors.file import save_vector
 
 MODEL = "reference:aligned"
 CONTRAST = "refusal"
@@ -49,4 +48,8 @@ def run_demo(out: str | Path, bar: Bar) -> Run:
 
 def _same(plain: list[Row], zero: list[Row]) -> None:
     if plain != zero:
-        raise RunError("rows at strength 0 that differ from the plain model's", "the same rows", "report this: strength 0 must change nothing")
+        raise RunError(
+            "rows at strength 0 that differ from the plain model's",
+            "the same rows",
+            "report this: strength 0 must change nothing",
+        )

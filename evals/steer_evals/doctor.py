@@ -6,12 +6,12 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
+
+from steer_evals.reference import DOSES, FOLDER, PREFIX
 from steer_kernels import ablate_table, edit_
 from steer_vectors.chat import post_instruction
 from steer_vectors.fingerprint import template_hash, weight_fingerprint
 from steer_vectors.models import ChatModel
-
-from steer_evals.reference import DOSES, FOLDER, PREFIX
 
 _PACKAGES = ("steerdial", "torch", "transformers", "transformer-lens", "nnsight", "numpy", "safetensors")
 
@@ -25,7 +25,9 @@ def examine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "op": "naive (plain torch): the only path of this version",
         "op self-test": f"largest error {_self_test():.1e} against float64",
-        "reference models": ", ".join(PREFIX + name for name in DOSES) if (FOLDER / "aligned").is_dir() else "missing: reinstall steerdial",
+        "reference models": ", ".join(PREFIX + name for name in DOSES)
+        if (FOLDER / "aligned").is_dir()
+        else "missing: reinstall steerdial",
     }
 
 
@@ -39,7 +41,9 @@ def describe(model: ChatModel) -> dict[str, Any]:
         "dtype": str(model.hf.dtype).removeprefix("torch."),
         "device": str(model.device),
         "fingerprint": weight_fingerprint(model.hf),
-        "chat template": template_hash(model.tokenizer) if model.tokenizer.chat_template else "none: cannot chat",
+        "chat template": template_hash(model.tokenizer)
+        if model.tokenizer.chat_template
+        else "none: cannot chat",
         "post-instruction tokens": post_instruction(model.tokenizer) if model.tokenizer.chat_template else "",
     }
 

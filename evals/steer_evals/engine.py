@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from steer_vectors.chat import Message, prompt_ids
-from steer_vectors.models import ChatModel
 from torch import Tensor
 from transformers import GenerationConfig
+
+from steer_vectors.chat import Message, prompt_ids
+from steer_vectors.models import ChatModel
 
 
 class Answer(NamedTuple):
@@ -42,6 +43,8 @@ def generate(
     Raises:
         ModelError: The tokenizer has no chat template.
     """
+    if not chats:
+        return []
     batch = _left_padded(model, chats)
     ends = _ends(model)
     config = GenerationConfig(  # type: ignore[no-untyped-call]
@@ -66,6 +69,8 @@ def likelihoods(
         chats: `b` prompts or conversations.
         texts: `b` answers, at least one token each.
     """
+    if not chats:
+        return []
     batch = _left_padded(model, chats)
     answers = [model.tokenizer.encode(text, add_special_tokens=False) for text in texts]
     ids, mask = _right_padded(answers, model.device)

@@ -40,16 +40,23 @@ def _verdict(row: dict[str, Any]) -> Verdict:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: an answer may hold U+2028 or U+0085, which end no line of JSON lines.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise JudgeError(f"{path}, which cannot be read ({error})", "a JSONL file", "check the path") from error
+        raise JudgeError(
+            f"{path}, which cannot be read ({error})", "a JSONL file", "check the path"
+        ) from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
-            raise JudgeError(f"{path}:{number}, which is not JSON", "one JSON object a line", "mend the line") from error
-        if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("prompt", "answer")):
+        except (ValueError, RecursionError) as error:
+            raise JudgeError(
+                f"{path}:{number}, which is not JSON", "one JSON object a line", "mend the line"
+            ) from error
+        if not isinstance(row, dict) or not all(
+            isinstance(row.get(name), str) for name in ("prompt", "answer")
+        ):
             raise JudgeError(f"{path}:{number} without the texts prompt and answer", "both", "mend the line")
         yield row

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
 from steer_vectors.errors import ModelError
 from steer_vectors.models import ChatModel, load
 

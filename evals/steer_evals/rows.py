@@ -48,7 +48,9 @@ def read_rows(path: Path) -> list[Row]:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise RunError(f"{path}, which cannot be read ({error.strerror})", "the rows of a run", "check the folder") from error
+        raise RunError(
+            f"{path}, which cannot be read ({error.strerror})", "the rows of a run", "check the folder"
+        ) from error
     return [_row(path, number, line) for number, line in enumerate(lines[:-1], 1) if line.strip()]
 
 
@@ -61,9 +63,12 @@ def resume_rows(path: Path) -> list[Row]:
     if not path.exists():
         return []
     rows = read_rows(path)
-    whole = path.read_bytes().rfind(b"\n") + 1
-    if whole < path.stat().st_size:
-        os.truncate(path, whole)
+    try:
+        whole = path.read_bytes().rfind(b"\n") + 1
+        if whole < path.stat().st_size:
+            os.truncate(path, whole)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     return rows
 
 
@@ -75,19 +80,28 @@ def append_rows(path: Path, rows: Iterable[Row]) -> None:
     """
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     try:
+        path.parent.mkdir(exist_ok=True)
         with path.open("ab") as stream:
             stream.write(text.encode())
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise RunError(f"{path}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"{path}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out"
+    )
 
 
 def _row(path: Path, number: int, line: bytes) -> Row:
     try:
         row: Row = json.loads(line)
-        if set(row) != set(Row.__annotations__):
+        if not isinstance(row, dict) or set(row) != set(Row.__annotations__):
             raise ValueError("other fields")
-    except (ValueError, TypeError) as error:
-        raise RunError(f"{path}:{number}, which is no row ({error})", "rows of a sweep", "choose another folder") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(
+            f"{path}:{number}, which is no row ({error})", "rows of a sweep", "choose another folder"
+        ) from error
     return row

@@ -1,13 +1,15 @@
 """A run folder and what can be read from it: rows, curve, tax, report. Knows no model.
 
-    DIR/settings.json   what the rows depend on           DIR/rows.jsonl     every answer
-    DIR/summary.json    curve and tax, for programs       DIR/control/       rows of the random direction
+DIR/settings.json   what the rows depend on           DIR/rows.jsonl     every answer
+DIR/summary.json    curve and tax, for programs       DIR/control/       rows of the random direction
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from steer_evals.errors import RunError
 from steer_evals.points import Point, TaxPoint
 from steer_evals.rows import Row, read_rows
 from steer_evals.summary import curve, taxes
+from steer_evals.tax import Tax
 
 ROWS, SETTINGS, SUMMARY, CONTROL = "rows.jsonl", "settings.json", "summary.json", "control"
+_NEEDED = {"model", "fingerprint", "plan", "suites", "versions"}  # of the settings, by the summary
 
 
 class Run:
@@ -33,8 +37,14 @@ class Run:
         self.folder = Path(folder)
         try:
             self.settings: dict[str, Any] = json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
+            if not isinstance(self.settings, dict) or not set(self.settings) >= _NEEDED:
+                raise ValueError("the settings of something else")
         except (OSError, ValueError) as error:
-            raise RunError(f"{folder}, which holds no run", f"the --out of a sweep, with {SETTINGS}", "run `steer sweep` first") from error
+            raise RunError(
+                f"{folder}, which holds no run",
+                f"the --out of a sweep, with {SETTINGS}",
+                "run `steer sweep` first",
+            ) from error
 
     @property
     def rows(self) -> list[Row]:
@@ -81,14 +91,22 @@ class Run:
                "version": settings["versions"]["steerdial"]}  # fmt: skip
         return {
             "run": run,
-            "curve": [p._asdict() for p in points],
-            "tax": [{"strength": p.strength, **p.tax._asdict()} for p in self.tax()],
-            "control": [p._asdict() for p in self.control_curve()],
+            "curve": [_fields(p) for p in points],
+            "tax": [{"strength": p.strength, **_fields(p.tax)} for p in self.tax()],
+            "control": [_fields(p) for p in self.control_curve()],
         }
 
     def summarise(self) -> None:
         """Write `summary.json`."""
-        write_whole(self.folder / SUMMARY, json.dumps(self.summary(), indent=1))
+        write_whole(self.folder / SUMMARY, json.dumps(self.summary(), indent=1, allow_nan=False))
+
+
+def _fields(numbers: Point | Tax) -> dict[str, Any]:
+    """For JSON, which has no NaN: null where nothing can be said, as the interval of a single cluster."""
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in numbers._asdict().items()
+    }
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -99,8 +117,12 @@ def write_whole(path: Path, text: str) -> None:
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        draft.write_text(text, encoding="utf-8")
+        # A lone surrogate, which JSON may hold and UTF-8 may not, goes back to the escape it came from.
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise RunError(f"{path}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out") from error
+        with suppress(OSError):  # where the folder itself is wrong there is nothing to remove
+            draft.unlink()
+        raise RunError(
+            f"{path}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out"
+        ) from error

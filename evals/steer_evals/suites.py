@@ -176,7 +176,8 @@ def _header(path: Path) -> Header:
 
 def _items(path: Path) -> Iterator[Item]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a prompt may hold U+2028 or U+0085, which end no line of JSON lines.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(
             f"{path}, which does not read ({error})", "a JSONL file beside the header", "check the file"
@@ -185,11 +186,13 @@ def _items(path: Path) -> Iterator[Item]:
         if not line.strip():
             continue
         try:
-            yield Item.model_validate(json.loads(line))
-        except json.JSONDecodeError as error:
+            fields = json.loads(line)
+        except (ValueError, RecursionError) as error:
             raise SuiteError(
-                f"{path}:{number}, which is not JSON ({error.msg})", "one JSON object a line", "mend the line"
+                f"{path}:{number}, which is not JSON ({error})", "one JSON object a line", "mend the line"
             ) from error
+        try:
+            yield Item.model_validate(fields)
         except ValidationError as error:
             raise SuiteError(f"{path}:{number} with {_first(error)}", "an item", "mend the line") from error
 

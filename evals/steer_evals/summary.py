@@ -26,7 +26,9 @@ def curve(rows: Iterable[Row]) -> list[Point]:
     points = []
     for (strength, suite, axis), group in sorted(groups.items()):
         points.append(_point(strength, suite, axis, [_hit(row) for row in group]))
-        points.append(_point(strength, suite, "invalid", [row["verdict"] == Verdict.invalid for row in group]))
+        points.append(
+            _point(strength, suite, "invalid", [row["verdict"] == Verdict.invalid for row in group])
+        )
     return points
 
 

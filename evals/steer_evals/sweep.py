@@ -19,16 +19,15 @@ from typing import Any, NamedTuple
 from steer.apply import as_plan, check_liveness, steered
 from steer.plan import Plan
 from steer.recipe import Recipe, compile_plan
-from steer_vectors.file import Vector
-from steer_vectors.fingerprint import template_hash, weight_fingerprint
-from steer_vectors.models import ChatModel
-
 from steer_evals.asking import BATCH, ask, batches
 from steer_evals.control import SEED, random_plan
 from steer_evals.errors import RunError
 from steer_evals.rows import Key, append_rows, key, resume_rows
 from steer_evals.run import CONTROL, ROWS, SETTINGS, Run, write_whole
 from steer_evals.suites import Item, Suite, load_suite
+from steer_vectors.file import Vector
+from steer_vectors.fingerprint import template_hash, weight_fingerprint
+from steer_vectors.models import ChatModel
 
 Progress = Callable[[int, int], None]
 
@@ -79,20 +78,28 @@ def sweep(
     recipe = compile_plan(plan, model)
     check_liveness(model, recipe)
     folder = Path(out)
+    # Laid out before the folder is made: a prompt that the chat template refuses leaves nothing behind.
+    jobs = list(_jobs(folder / ROWS, model, recipe, points, asked, batch_size))
+    if control:
+        ends = [s for s in dict.fromkeys((points[0], points[-1])) if s != 0]
+        random = compile_plan(random_plan(plan), model)
+        jobs += _jobs(folder / CONTROL / ROWS, model, random, ends, asked, batch_size)
     with _folder(folder):
         _settle(folder, _settings(model, plan, asked, batch_size))
-        jobs = list(_jobs(folder / ROWS, model, recipe, points, asked, batch_size))
-        if control:
-            ends = [s for s in dict.fromkeys((points[0], points[-1])) if s != 0]
-            random = compile_plan(random_plan(plan), model)
-            jobs += _jobs(folder / CONTROL / ROWS, model, random, ends, asked, batch_size)
         _work(model, jobs, progress)
         run = Run(folder)
         run.summarise()
     return run
 
 
-def _jobs(path: Path, model: ChatModel, recipe: Recipe, strengths: Sequence[float], suites: Sequence[Suite], size: int) -> Iterator[_Job]:
+def _jobs(
+    path: Path,
+    model: ChatModel,
+    recipe: Recipe,
+    strengths: Sequence[float],
+    suites: Sequence[Suite],
+    size: int,
+) -> Iterator[_Job]:
     batches = [(suite, items) for suite in suites for items in batches(model, suite, size)]
     for strength in strengths:
         for suite, items in batches:
@@ -102,7 +109,6 @@ def _jobs(path: Path, model: ChatModel, recipe: Recipe, strengths: Sequence[floa
 def _work(model: ChatModel, jobs: Sequence[_Job], progress: Progress | None) -> None:
     done: dict[Path, set[Key]] = {}
     for path in dict.fromkeys(job.rows for job in jobs):
-        path.parent.mkdir(parents=True, exist_ok=True)
         done[path] = {key(row) for row in resume_rows(path)}
     total, finished = sum(len(job.items) for job in jobs), 0
     for job in jobs:
@@ -121,7 +127,9 @@ def _unique(suites: Sequence[str | Path | Suite]) -> list[Suite]:
     found = [suite if isinstance(suite, Suite) else load_suite(suite) for suite in suites]
     names = [suite.name for suite in found]
     if not found or len(set(names)) < len(names):
-        raise RunError(f"suites {', '.join(names) or 'none'}", "at least one suite, each once", "name the suites to ask")
+        raise RunError(
+            f"suites {', '.join(names) or 'none'}", "at least one suite, each once", "name the suites to ask"
+        )
     return found
 
 
@@ -161,7 +169,15 @@ def _settle(folder: Path, settings: dict[str, Any]) -> None:
         before = Run(folder).settings
         changed = [name for name in settings if before.get(name) != settings[name]]
         if changed:
-            raise RunError(f"{folder}, a run with other {', '.join(changed)}", "the same settings", "choose another --out")
+            raise RunError(
+                f"{folder}, a run with other {', '.join(changed)}",
+                "the same settings",
+                "choose another --out",
+            )
+    elif (folder / ROWS).exists():
+        raise RunError(
+            f"{folder}, with rows but no {SETTINGS}", "rows whose settings are known", "choose another --out"
+        )
     else:
         write_whole(path, json.dumps(settings, indent=1))
 
@@ -173,10 +189,18 @@ def _folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
     except OSError as error:
-        raise RunError(f"{folder}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out") from error
+        raise RunError(
+            f"{folder}, which cannot be written ({error.strerror})",
+            "a writable folder",
+            "choose another --out",
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise RunError(f"{folder}, in which a sweep is at work", "a folder of its own", "wait, or choose another --out") from error
+            raise RunError(
+                f"{folder}, in which a sweep is at work",
+                "a folder of its own",
+                "wait, or choose another --out",
+            ) from error
         yield

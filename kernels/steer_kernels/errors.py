@@ -11,7 +11,8 @@ class SteerError(Exception):
     """
 
     def __init__(self, got: str, expected: str, do: str) -> None:
-        super().__init__(f"got {got}; expected {expected}; do this: {do}")
+        # What was found may hold line breaks (a path, a key of a file); the message is one line all the same.
+        super().__init__(" ".join(f"got {got}; expected {expected}; do this: {do}".splitlines()))
         self.got, self.expected, self.do = got, expected, do
 
 

@@ -29,11 +29,20 @@ class Table:
 
     def __post_init__(self) -> None:
         k = self.read.shape[:1]
-        if self.read.ndim != 2 or self.write.shape != self.read.shape or self.offset.shape != k or self.gain.shape != k:
+        if (
+            self.read.ndim != 2
+            or self.write.shape != self.read.shape
+            or self.offset.shape != k
+            or self.gain.shape != k
+        ):
             shapes = ", ".join(f"{f.name} {list(getattr(self, f.name).shape)}" for f in fields(self))
-            raise TableError(shapes, "read [k, d], write [k, d], offset [k], gain [k]", "build tables with add or ablate")
+            raise TableError(
+                shapes, "read [k, d], write [k, d], offset [k], gain [k]", "build tables with add or ablate"
+            )
         if not all(torch.isfinite(getattr(self, f.name)).all() for f in fields(self)):
-            raise TableError("a table with NaN or infinite values", "finite values", "extract the direction again")
+            raise TableError(
+                "a table with NaN or infinite values", "finite values", "extract the direction again"
+            )
 
     @property
     def k(self) -> int:

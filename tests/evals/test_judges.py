@@ -166,3 +166,10 @@ def test_words_count_scripts_without_spaces() -> None:
 def test_a_long_answer_takes_linear_time() -> None:
     assert judge("I was not there, but she was, and so it went on - really. " * 2000) is Verdict.invalid
     assert judge(" ".join(f"word{n}" for n in range(20_000))) is Verdict.full_compliance
+
+
+def test_the_documented_agreement_is_the_computed_one() -> None:
+    four, two = agreement("judge_holdout.jsonl")
+    text = (DATA.parents[2] / "docs/judging.md").read_text("utf-8")
+    assert f"{two:.3f}" in text
+    assert f"{four:.3f}" in text

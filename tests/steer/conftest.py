@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from steer_vectors.file import FORMAT, FORMAT_VERSION, METADATA_KEYS, Vector
 from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
 
@@ -10,7 +11,9 @@ from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fing
 def make_vector():
     def make(model, *, layer=1, gap=2.0, seed=0):
         draw = torch.Generator().manual_seed(seed)
-        directions = torch.nn.functional.normalize(torch.randn(model.layers, model.width, generator=draw), dim=-1)
+        directions = torch.nn.functional.normalize(
+            torch.randn(model.layers, model.width, generator=draw), dim=-1
+        )
         positive = torch.full((model.layers,), gap)
         meta = dict.fromkeys(METADATA_KEYS, "") | {
             "format": FORMAT, "format_version": FORMAT_VERSION, "concept": "test", "model": model.name, "point": "resid_post",

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from steer.apply import check_liveness, steered
 from steer.errors import LivenessError, PlanError
 from steer.plan import Edit, Plan
@@ -133,15 +134,23 @@ def test_edits_on_one_dial_add_up_and_v_minus_v_is_the_baseline(model, make_vect
         torch.testing.assert_close(logits(model), plain)
 
 
-@pytest.mark.parametrize("strength", [float("nan"), float("inf"), [1.0, float("nan")], [], [[1.0]], True, "1"])
+@pytest.mark.parametrize(
+    "strength", [float("nan"), float("inf"), [1.0, float("nan")], [], [[1.0]], True, "1"]
+)
 def test_bad_strengths_are_refused_before_any_hook(tiny_llama, make_vector, strength):
-    with pytest.raises(PlanError, match="got .*; expected .*; do this"), steered(tiny_llama, make_vector(tiny_llama), strength):
+    with (
+        pytest.raises(PlanError, match="got .*; expected .*; do this"),
+        steered(tiny_llama, make_vector(tiny_llama), strength),
+    ):
         pass
     assert not any(m._forward_hooks for m in tiny_llama.hf.modules())
 
 
 def test_strengths_must_match_the_batch(tiny_llama, make_vector):
-    with steered(tiny_llama, make_vector(tiny_llama), [1.0, 2.0]), pytest.raises(PlanError, match="2 strengths for a batch of 3"):
+    with (
+        steered(tiny_llama, make_vector(tiny_llama), [1.0, 2.0]),
+        pytest.raises(PlanError, match="2 strengths for a batch of 3"),
+    ):
         logits(tiny_llama, PROMPTS)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from steer.errors import PlanError
 from steer.plan import Edit, Plan
 from steer_kernels import SteerError
@@ -14,16 +15,33 @@ def test_defaults_say_where(tiny_llama, make_vector):
 
 
 def test_a_policy_comes_back_as_it_was(tiny_llama, make_vector, tmp_path):
-    edits = (Edit("add", make_vector(tiny_llama), (1, 3), "prompt", -0.5), Edit("ablate", make_vector(tiny_llama, seed=4)))
+    edits = (
+        Edit("add", make_vector(tiny_llama), (1, 3), "prompt", -0.5),
+        Edit("ablate", make_vector(tiny_llama, seed=4)),
+    )
     Plan(edits).save(tmp_path / "policy.toml")
     loaded = Plan.load(tmp_path / "policy.toml")
     for before, after in zip(edits, loaded.edits, strict=True):
-        assert (before.kind, before.sites, before.scope, before.scale) == (after.kind, after.sites, after.scope, after.scale)
+        assert (before.kind, before.sites, before.scope, before.scale) == (
+            after.kind,
+            after.sites,
+            after.scope,
+            after.scale,
+        )
         assert torch.equal(before.vector.directions, after.vector.directions)
     assert not list(tmp_path.glob("*.new"))
 
 
-@pytest.mark.parametrize("bad", [{"kind": "push"}, {"scope": "sometimes"}, {"scale": float("nan")}, {"layers": (99,)}, {"layers": (-1,)}])
+BAD = [
+    {"kind": "push"},
+    {"scope": "sometimes"},
+    {"scale": float("nan")},
+    {"layers": (99,)},
+    {"layers": (-1,)},
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
 def test_edits_are_checked(tiny_llama, make_vector, bad):
     with pytest.raises(PlanError):
         Edit(**({"kind": "add", "vector": make_vector(tiny_llama)} | bad))

