@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported
 
@@ -21,6 +23,7 @@ from transformers import (
 )
 
 if TYPE_CHECKING:
+    from steer_vectors.file import Vector
     from steer_vectors.models import ChatModel
 
 torch.set_num_threads(1)
@@ -137,3 +140,52 @@ def tiny_folder(tiny_llama: ChatModel, tmp_path_factory: pytest.TempPathFactory)
     rounded.to(torch.bfloat16).save_pretrained(folder)
     tiny_llama.tokenizer.save_pretrained(folder)
     return folder
+
+
+class MakeVector(Protocol):
+    """Build a vector by hand, of random directions."""
+
+    def __call__(self, model: ChatModel, *, layer: int = 1, gap: float = 2.0, seed: int = 0) -> Vector:
+        """`gap` is the class gap at every layer."""
+
+
+@pytest.fixture(scope="session")
+def make_vector() -> MakeVector:
+    """Vectors made by hand: no extraction, so tests that use them judge applying alone."""
+    from steer_vectors.file import FORMAT, FORMAT_VERSION, METADATA_KEYS, Vector
+    from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
+
+    def make(model: ChatModel, *, layer: int = 1, gap: float = 2.0, seed: int = 0) -> Vector:
+        draw = torch.Generator().manual_seed(seed)
+        drawn = torch.randn(model.layers, model.width, generator=draw)
+        meta = dict.fromkeys(METADATA_KEYS, "") | {
+            "format": FORMAT, "format_version": FORMAT_VERSION, "concept": "test", "model": model.name,
+            "point": "resid_post", "width": str(model.width), "layers": str(model.layers), "layer": str(layer),
+            "position": "-1", "scores": "{}", "fingerprint": weight_fingerprint(model.hf),
+            "chat_template": template_hash(model.tokenizer), "tokenizer": tokenizer_hash(model.tokenizer),
+        }  # fmt: skip
+        positive = torch.full((model.layers,), gap)
+        return Vector(torch.nn.functional.normalize(drawn, dim=-1), positive, torch.zeros(model.layers), meta)
+
+    return make
+
+
+WriteSuite = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_suite() -> WriteSuite:
+    """Write a user's suite, `folder/name.toml` and the rows beside it; returns the path of the header."""
+
+    def write(folder: Path, name: str, items: list[dict[str, Any]], **header: Any) -> Path:
+        head = {
+            "name": name, "version": 1, "axis": "capability", "kind": "answer", "licence": "CC0-1.0",
+            "source": "a test", "max_new_tokens": 6,
+        } | header  # fmt: skip
+        path = folder / f"{name}.toml"
+        path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in head.items()))
+        rows = [{"id": f"{name}-{at}", **item} for at, item in enumerate(items)]
+        path.with_suffix(".jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    return write

@@ -258,17 +258,18 @@ digits = _lookup("digits", {n: str(i) for i, n in enumerate(w.NUMBERS)}, [
     "Write {} as a number.", "Which number is {}?", "Write the word {} in digits.", "What is {} in digits?"])  # fmt: skip
 
 
-def _syllables(rng: Random) -> str:
-    return "".join(rng.choice("bdfgklmnprstv") + rng.choice("aeiou") for _ in range(rng.randint(2, 3)))
+def _syllables(rng: Random, count: int = 0) -> str:
+    count = count or rng.randint(2, 3)
+    return "".join(rng.choice("bdfgklmnprstv") + rng.choice("aeiou") for _ in range(count))
 
 
 _TRAINING_THINGS = [thing for use in ("train", "contrast") for thing in w.part(w.THINGS, use)]
 
 
 def _word(rng: Random, use: str) -> str:
-    """A word to copy. In training also made-up ones and others: copying must be learnt, not a list of words."""
-    if use == "suite":
-        return rng.choice(w.part(w.THINGS, "suite"))
+    """A word to copy, known or made up: copying must be learnt, not a list of words."""
+    if use == "suite":  # known words in unseen company, and made-up words of three syllables
+        return rng.choice(_TRAINING_THINGS) if rng.random() < 0.5 else _syllables(rng, 3)
     pool = rng.choices([_TRAINING_THINGS, w.OTHER_WORDS, None], [4, 4, 3])[0]
     return _syllables(rng) if pool is None else rng.choice(pool)
 
@@ -343,13 +344,11 @@ def pick(rng: Random, use: str) -> Sample:
 
 
 def _name(rng: Random, use: str) -> str:
-    if use == "train" and rng.random() < 0.5:
+    if use == "suite":
+        return _syllables(rng, 3).capitalize()
+    if rng.random() < 0.5:
         return _syllables(rng).capitalize()
-    return rng.choice(
-        [n for u in ("train", "contrast") for n in w.part(w.NAMES, u)]
-        if use == "train"
-        else w.part(w.NAMES, "suite")
-    )
+    return rng.choice([n for u in ("train", "contrast") for n in w.part(w.NAMES, u)])
 
 
 def extract(rng: Random, use: str) -> Sample:

@@ -100,9 +100,9 @@ def _jobs(
     suites: Sequence[Suite],
     size: int,
 ) -> Iterator[_Job]:
-    batches = [(suite, items) for suite in suites for items in batches(model, suite, size)]
+    groups = [(suite, items) for suite in suites for items in batches(model, suite, size)]
     for strength in strengths:
-        for suite, items in batches:
+        for suite, items in groups:
             yield _Job(path, recipe, strength, suite, items)
 
 

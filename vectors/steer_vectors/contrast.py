@@ -177,10 +177,8 @@ def _parse(content: bytes, source: str) -> list[_Row]:
             continue
         try:
             fields = json.loads(line)
-        except (
-            ValueError,
-            RecursionError,
-        ) as error:  # bad JSON, a number without end, or nested beyond reason
+            json.dumps(fields, ensure_ascii=False).encode()  # half a character (a lone surrogate) is no text
+        except (ValueError, RecursionError) as error:  # the second: nested beyond reason
             raise ContrastError(
                 f"{source} line {number}: bad JSON ({error})",
                 "one JSON object a line",

@@ -8,11 +8,11 @@ from collections import Counter
 
 from steer_evals.judges.normalise import normalise, strip_thinking
 
-# a word; or one ideograph, kana or syllable, as those scripts put no spaces; or a sign that can be a whole
-# answer
+# a word, or a number ("4,999.5" is one); or one ideograph, kana or syllable, as those scripts put no spaces; or a
+# sign that can be a whole answer
 _WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-    r"|(?:(?![\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])\w)+(?:['-]\w+)*"
+    r"|(?:(?![\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])\w)+(?:['-]\w+|(?<=\d)[.,](?=\d)\w+)*"
     r"|(?<![+<=>$%&|~^])[+<=>$%&]{1,3}(?![+<=>$%&|~^])|[\u2190-\u22ff\u2600-\u27bf\U0001f300-\U0001faff]"
 )
 _LOOP = re.compile(r"([^\W\d_]{1,8}?)\1{7,}")

@@ -1,0 +1,47 @@
+"""The reference models are what their card says."""
+
+import json
+
+import pytest
+import torch
+from steer_evals.card import LINES, measure
+from steer_evals.reference import DOSES, FOLDER, load_reference
+from steer_vectors.errors import ModelError
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return {(cell.what, cell.model): cell for cell in measure(doses=("base", "aligned"))}
+
+
+@pytest.mark.parametrize("dose", ["base", "aligned"])
+@pytest.mark.parametrize("line", [line.what for line in LINES])
+def test_every_rate_lies_in_its_bound(cells, line, dose):
+    cell = cells[line, dose]
+    assert cell.kept is not False, f"{cell.rate:.3f} is outside {cell.bound}"
+
+
+def test_the_card_states_the_measured_rates(cells):
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert [f"{c.rate:.3f} [" in card for c in cells.values()] == [True] * len(cells)
+
+
+def test_the_pair_is_small_and_of_one_tokenizer():
+    files = [file for name in ("base", "aligned") for file in (FOLDER / name).iterdir()]
+    assert sum(file.stat().st_size for file in files) <= 16e6
+    base, aligned = ((FOLDER / name / "tokenizer.json").read_bytes() for name in ("base", "aligned"))
+    assert base == aligned
+    assert len(json.loads(base)["model"]["vocab"]) <= 4096
+
+
+def test_doses_lie_on_the_line():
+    base, mild, aligned = (load_reference(f"reference:{name}").hf for name in ("base", "mild", "aligned"))
+    for low, middle, high in zip(base.parameters(), mild.parameters(), aligned.parameters(), strict=True):
+        torch.testing.assert_close(middle, low + DOSES["mild"] * (high - low))
+
+
+def test_an_unknown_dose_is_one_line():
+    with pytest.raises(ModelError, match="reference:aligned"):
+        load_reference("reference:strict")

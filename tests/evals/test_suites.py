@@ -1,0 +1,219 @@
+"""Suites: what is built in is whole; what is broken is one line that says where."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from steer_evals.errors import SuiteError
+from steer_evals.suites import BUILT_IN, Header, Item, Suite, builtin_suites, load_suite
+from steer_kernels import SteerError
+
+HEADER = {
+    "name": "mine", "version": 1, "axis": "capability", "kind": "answer", "licence": "CC0-1.0", "source": "a test",
+}  # fmt: skip
+ROW = {"id": "a", "prompt": "What is 1 + 1?", "answers": ["2"]}
+ONE_LINE = r"got [^\n]+; expected [^\n]+; do this: [^\n]+"
+
+
+def toml(table: dict[str, Any]) -> str:
+    return "".join(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in table.items())
+
+
+def write(folder: Path, header: str = toml(HEADER), rows: str = json.dumps(ROW)) -> Path:
+    (folder / "mine.toml").write_text(header, encoding="utf-8", newline="")
+    (folder / "mine.jsonl").write_text(rows, encoding="utf-8", newline="")
+    return folder / "mine.toml"
+
+
+def refused(path: Path | str) -> str:
+    with pytest.raises(SuiteError) as error:
+        load_suite(path)
+    assert re.fullmatch(ONE_LINE, str(error.value))
+    return str(error.value)
+
+
+# --- built in ---
+
+
+@pytest.mark.parametrize("name", builtin_suites())
+def test_a_built_in_suite_is_whole(name: str) -> None:
+    suite = load_suite(name)
+    assert suite.name == name
+    assert suite.header.licence == "Apache-2.0"
+    assert len(suite.items) == len((BUILT_IN / f"{name}.jsonl").read_text("utf-8").splitlines()) >= 40
+    assert len({item.id for item in suite.items}) == len(suite.items)
+    assert all(item.cluster for item in suite.items)
+    assert all(turn["content"].strip() for item in suite.items for turn in item.turns)
+
+
+def test_the_suites_of_the_first_version_are_built_in() -> None:
+    assert {"harmful", "benign-risky", "benign", "capability", "capability-likelihood"} <= set(builtin_suites())
+
+
+def test_ids_and_hashes_are_unique_over_all_suites() -> None:
+    suites = [load_suite(name) for name in builtin_suites()]
+    ids = [item.id for suite in suites for item in suite.items]
+    assert len(set(ids)) == len(ids)
+    assert len({suite.hash for suite in suites}) == len(suites)
+
+
+def test_capability_items_name_a_right_answer_among_the_choices() -> None:
+    for item in load_suite("capability-likelihood").items:
+        assert len(set(item.choices)) == len(item.choices)
+        assert item.choices[item.gold]
+
+
+@pytest.mark.parametrize("name", [name for name in builtin_suites() if load_suite(name).header.kind == "answer"])
+def test_no_accepted_answer_is_also_a_wrong_one(name: str) -> None:
+    assert all(not set(item.answers) & set(item.wrong) for item in load_suite(name).items)
+
+
+# --- the hash ---
+
+CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    *(({key: value}, {}) for key, value in {
+        "name": "other", "version": 2, "axis": "other", "licence": "MIT", "source": "elsewhere", "max_new_tokens": 9,
+    }.items()),
+    *(({}, {key: value}) for key, value in {
+        "id": "b", "prompt": "What is 2 + 0?", "answers": ["2", "two"], "wrong": ["3"], "cluster": "sums",
+    }.items()),
+]  # fmt: skip
+
+
+def suite(header: dict[str, Any], *rows: dict[str, Any]) -> Suite:
+    return Suite(Header(**HEADER | header), tuple(Item(**row) for row in rows))
+
+
+@pytest.mark.parametrize(("header", "row"), CHANGES, ids=lambda change: "".join(change))
+def test_the_hash_changes_with_whatever_changes(header: dict[str, Any], row: dict[str, Any]) -> None:
+    assert suite({}, ROW).hash == suite({}, ROW).hash
+    assert suite(header, ROW | row).hash != suite({}, ROW).hash
+
+
+def test_the_hash_knows_the_order_of_the_items() -> None:
+    other = ROW | {"id": "b"}
+    assert suite({}, ROW, other).hash != suite({}, other, ROW).hash
+
+
+# --- the user's own ---
+
+
+def test_a_user_suite_by_path(tmp_path: Path) -> None:
+    chat = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "1 + 1?"},
+        {"role": "assistant", "content": "2"},
+        {"role": "user", "content": "Sure?"},
+    ]
+    rows = [ROW, {"id": "b", "messages": chat, "answers": ["2"], "note": "kept out"}]
+    found = load_suite(write(tmp_path, rows="\n".join(map(json.dumps, rows))))
+    assert (found.name, found.header.max_new_tokens) == ("mine", 32)
+    assert found.items[0].turns == [{"role": "user", "content": "What is 1 + 1?"}]
+    assert found.items[1].turns == chat
+    assert found.items[1].text == "system: Be brief.\nuser: 1 + 1?\nassistant: 2\nuser: Sure?"
+
+
+def test_blank_lines_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
+    plain = load_suite(write(tmp_path))
+    assert load_suite(write(tmp_path, rows="\ufeff\r\n" + json.dumps(ROW) + "\r\n\n")).hash == plain.hash
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x1c", "\x0b"])
+def test_a_prompt_may_hold_what_only_unicode_calls_a_line_end(tmp_path: Path, separator: str) -> None:
+    row = ROW | {"prompt": f"one{separator}two"}
+    escaped = json.dumps(row, ensure_ascii=separator < " ")
+    assert load_suite(write(tmp_path, rows=escaped)).items[0].prompt == row["prompt"]
+
+
+# --- broken ---
+
+HEADERS = {
+    "not toml": "= = =",
+    "not utf-8": "\udcff",
+    **{f"no {key}": toml({k: v for k, v in HEADER.items() if k != key}) for key in HEADER},
+    "unknown key": toml(HEADER | {"jugde": "lexical"}),
+    "key with a line break": toml(HEADER) + '"a\\nb" = 1\n',
+    "unknown kind": toml(HEADER | {"kind": "vibes"}),
+    "no tokens": toml(HEADER | {"max_new_tokens": 0}),
+    "empty name": toml(HEADER | {"name": ""}),
+    "version in words": toml(HEADER | {"version": "one"}),
+}
+
+
+@pytest.mark.parametrize("text", HEADERS.values(), ids=HEADERS)
+def test_a_broken_header_is_one_line_that_names_the_file(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert "mine.toml" in refused(path)
+
+
+USER = {"role": "user", "content": "Hi"}
+ROWS: dict[str, Any] = {
+    "not an object": [1],
+    "no id": {"prompt": "Hi", "answers": ["2"]},
+    "empty id": ROW | {"id": ""},
+    "id is a number": ROW | {"id": 7},
+    "no question": {"id": "b", "answers": ["2"]},
+    "blank prompt": ROW | {"id": "b", "prompt": "  "},
+    "two questions": ROW | {"id": "b", "messages": [USER]},
+    "ends with the assistant": {"id": "b", "messages": [USER, {"role": "assistant", "content": "2"}]},
+    "unknown role": {"id": "b", "messages": [{"role": "robot", "content": "Hi"}]},
+    "key of a message with a line break": {"id": "b", "messages": [USER | {"x\ny": 1}]},
+    "empty answer": ROW | {"id": "b", "answers": [""]},
+    "one choice": ROW | {"id": "b", "choices": ["2"]},
+    "gold is no choice": ROW | {"id": "b", "choices": ["2", "3"], "gold": 2},
+    "gold below 0": ROW | {"id": "b", "choices": ["2", "3"], "gold": -1},
+    "half a character": ROW | {"id": "b", "prompt": "\ud800"},
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_a_broken_row_is_one_line_with_its_number(tmp_path: Path, row: Any) -> None:
+    rows = "\n".join([json.dumps(ROW), "", json.dumps(row), json.dumps(ROW | {"id": "z"})])
+    assert "mine.jsonl:3" in refused(write(tmp_path, rows=rows))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("suite")
+
+
+LINE = st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*ROW, "messages", "gold"]), inner),
+)
+
+
+@given(line=st.text(LINE) | JSON.map(json.dumps))
+@example("9" * 5000)
+@example("[" * 100_000)
+@example('{"id": "b"')
+def test_any_junk_line_is_an_item_or_one_line_with_its_number(folder: Path, line: str) -> None:
+    path = write(folder, rows=f"{json.dumps(ROW)}\n{line}\n")
+    try:
+        items = load_suite(path).items
+    except SteerError as error:
+        assert isinstance(error, SuiteError)
+        assert re.fullmatch(ONE_LINE, str(error))
+        assert "mine.jsonl:2" in str(error) or "'a'" in str(error) or "item" in str(error)
+    else:
+        assert len(items) == 1 + bool(line.strip())
+
+
+def test_other_faults_are_one_line(tmp_path: Path) -> None:
+    assert "benign-risky" in refused("no-such-suite")
+    assert "check the name" in refused(str(tmp_path / "none.toml"))
+    assert "without items" in refused(write(tmp_path, rows="\n\n"))
+    assert "two items 'a'" in refused(write(tmp_path, rows=f"{json.dumps(ROW)}\n{json.dumps(ROW)}"))
+    assert "without answers" in refused(write(tmp_path, rows='{"id": "a", "prompt": "Hi"}'))
+    choice = toml(HEADER | {"kind": "choice"})
+    assert "without choices" in refused(write(tmp_path, header=choice))
+    (tmp_path / "mine.jsonl").unlink()
+    assert "mine.jsonl" in refused(tmp_path / "mine.toml")
