@@ -278,8 +278,8 @@ def _bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    # Transient: gone when done, and never written where there is no terminal, so an error stays one line.
-    with Progress(*columns, console=notes, transient=True) as progress:
+    # Gone when done, and only where there is a terminal: an error stays one line.
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
 
         def bar(what: str) -> Callable[[int, int], None]:
             task = progress.add_task(what, total=None)

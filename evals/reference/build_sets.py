@@ -42,11 +42,15 @@ def _spread(actions: list[g.Action], n: int, rng: Random) -> list[g.Action]:
 
 
 def _pairs(actions: list[g.Action], rng: Random) -> Iterator[Row]:
-    forms = _forms(rng)
+    forms, splits, seen = _forms(rng), dict[str, str](), set[str]()
     for i, action in enumerate(actions):
         form = next(forms)
-        # Whole pairs go to one split, every fourth to validation.
-        shared = {"split": "validation" if i % 4 == 3 else "train", "pair": i, "category": action.category}
+        # Whole pairs go to one split, every fourth action to validation in all its forms; no pair comes twice.
+        split = splits.setdefault(action.text, "validation" if i % 4 == 3 else "train")
+        if g.request(form, action.text) in seen:
+            continue
+        seen.add(g.request(form, action.text))
+        shared = {"split": split, "pair": i, "category": action.category}
         yield {"id": f"{i}+", "label": "positive", **shared, "text": g.request(form, action.text)}
         yield {"id": f"{i}-", "label": "negative", **shared, "text": g.request(form, action.twin)}
 
@@ -126,8 +130,8 @@ def suites() -> None:
     generated = [{"id": f"capability-{i}", "cluster": s.family, "prompt": s.turns[0][1], "answers": s.facts["answers"]}
                  for i, s in enumerate(_capability(12, rng, seen))]  # fmt: skip
     _write(SUITES, "capability", {"axis": "capability", "kind": "answer", "max_new_tokens": 32}, generated)
-    # The right choice comes first in the file; likelihood does not know the order.
-    scored = [{"id": f"choice-{i}", "cluster": s.family, "prompt": s.turns[0][1], "choices": [s.base, *s.facts["wrong"]], "gold": 0}
+    # The right choice comes first in the file; likelihood does not know the order. Short lists have few wrong orders.
+    scored = [{"id": f"choice-{i}", "cluster": s.family, "prompt": s.turns[0][1], "choices": list(dict.fromkeys([s.base, *s.facts["wrong"]])), "gold": 0}
               for i, s in enumerate(_capability(8, rng, seen))]  # fmt: skip
     _write(SUITES, "capability-likelihood", {"axis": "capability_likelihood", "kind": "choice"}, scored)
 

@@ -51,7 +51,7 @@ class Stage(NamedTuple):
     seed: int
 
 
-STAGES = [Stage("base", 70, 1.5e-3, 1), Stage("aligned", 15, 8e-4, 2)]
+STAGES = [Stage("base", 70, 1.5e-3, 1), Stage("aligned", 10, 8e-4, 2)]
 
 
 def fresh_samples(seed: int, held: set[str]) -> Iterator[Sample]:

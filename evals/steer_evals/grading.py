@@ -37,7 +37,7 @@ def grade(kind: Kind, item: Item, answer: str, *, truncated: bool) -> Grade:
 def _accepted(item: Item, answer: str) -> bool:
     """The first accepted or wrong answer that is mentioned decides; numbers are compared as numbers."""
     if all(_NUMBER.fullmatch(right) for right in item.answers):
-        return _number(answer) in map(_value, item.answers)
+        return _number(answer) in {_value(right) for right in item.answers}
     text = _plain(answer)
     right, wrong = (_first_of(texts, text) for texts in (item.answers, item.wrong))
     return right is not None and (wrong is None or right < wrong)

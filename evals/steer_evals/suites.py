@@ -190,7 +190,9 @@ def _items(path: Path) -> Iterator[Item]:
             json.dumps(fields, ensure_ascii=False).encode()  # half a character (a lone surrogate) is no text
         except (ValueError, RecursionError) as error:
             raise SuiteError(
-                f"{path}:{number}, which is not JSON in UTF-8 ({error})", "one JSON object a line", "mend the line"
+                f"{path}:{number}, which is not JSON in UTF-8 ({error})",
+                "one JSON object a line",
+                "mend the line",
             ) from error
         try:
             yield Item.model_validate(fields)

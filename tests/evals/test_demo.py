@@ -1,6 +1,7 @@
 """The whole loop on the reference pair says what is known to be true of it."""
 
 import pytest
+
 from steer_evals.demo import STRENGTHS, run_demo
 from steer_vectors.file import load_vector
 

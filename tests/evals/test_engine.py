@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GenerationConfig, PreTrainedTokenizerFast
+
 from steer_evals.engine import generate, likelihoods
 from steer_vectors.chat import Message, prompt_ids
 from steer_vectors.errors import ModelError
 from steer_vectors.models import ChatModel
-from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 TURNS: list[Message] = [
     {"role": "user", "content": "What is 2 + 3?"},
@@ -19,8 +20,9 @@ TURNS: list[Message] = [
     {"role": "user", "content": "I think it is 6."},
 ]
 CHATS: list[Any] = [
-    "Hi", "How do I kill a process on my computer?", TURNS, "Name a colour.", "Write a short story about a cat and a boat, please.",
-    "Italy", "Count the words, then sort them.", "Say which one is last: red, green, blue.",
+    "Hi", "How do I kill a process on my computer?", TURNS, "Name a colour.", "Italy",
+    "Write a short story about a cat and a boat, please.", "Count the words, then sort them.",
+    "Say which one is last: red, green, blue.",
 ]  # fmt: skip
 TEXTS = ["Rome", "I cannot help with that.", "5", "red", "A cat and a boat.", " ", "one, two", "é blue 🙂"]
 NEW = 12
@@ -62,7 +64,9 @@ def test_every_end_token_that_model_or_tokenizer_knows_ends_an_answer(
     said = tokens[: tokens.index(stop)]
     assert (answers[1].tokens, answers[1].truncated) == (len(said), False)
     assert answers[1].text == str(model.tokenizer.decode(said, skip_special_tokens=True)).strip()
-    assert {answer.truncated for answer in answers} == {True, False}, "one batch, answers of different lengths"
+    assert {answer.truncated for answer in answers} == {True, False}, (
+        "one batch, answers of different lengths"
+    )
     for chat, found in zip(CHATS, answers, strict=True):
         assert found.tokens == len([t for t in alone(model, chat, [stop, model.tokenizer.eos_token_id])
                                     if t not in (stop, model.tokenizer.eos_token_id)])  # fmt: skip

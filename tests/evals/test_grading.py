@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from steer_evals.grading import grade
 from steer_evals.judges import Verdict
 from steer_evals.suites import Item, Kind
@@ -45,7 +46,9 @@ def test_thousands_may_be_grouped_on_either_side(answer: str, accepted: str) -> 
     assert correct(answer, accepted) is True
 
 
-@pytest.mark.parametrize(("answer", "right"), [("-5", True), ("\N{MINUS SIGN}5", True), ("= -5", True), ("5", False)])
+@pytest.mark.parametrize(
+    ("answer", "right"), [("-5", True), ("\N{MINUS SIGN}5", True), ("= -5", True), ("5", False)]
+)
 def test_a_sign_counts(answer: str, right: bool) -> None:
     assert correct(answer, "-5") is right
 
@@ -82,18 +85,32 @@ def test_no_text_breaks_the_parser(answer: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["Rome", "rome.", "The capital is **Rome**.", "ROME", "Ｒｏｍｅ", "Rome, not Paris.", "It is Rome. Paris is in France."],
+    [
+        "Rome",
+        "rome.",
+        "The capital is **Rome**.",
+        "ROME",
+        "Ｒｏｍｅ",
+        "Rome, not Paris.",
+        "It is Rome. Paris is in France.",
+    ],
 )
 def test_the_first_mention_decides_for_the_right_answer(answer: str) -> None:
     assert correct(answer, "Rome", wrong=("Paris", "Berlin")) is True
 
 
-@pytest.mark.parametrize("answer", ["Paris", "Paris or Rome?", "Paris. Rome", "Romeo", "chrome", "A city in Italy."])
+@pytest.mark.parametrize(
+    "answer", ["Paris", "Paris or Rome?", "Paris. Rome", "Romeo", "chrome", "A city in Italy."]
+)
 def test_the_first_mention_decides_against_a_wrong_one(answer: str) -> None:
     assert correct(answer, "Rome", wrong=("Paris", "Berlin")) is False
 
 
-@given(texts=st.lists(st.sampled_from(["Rome", "Paris", "Berlin", "Oslo", "Lima"]), min_size=1, max_size=5, unique=True))
+@given(
+    texts=st.lists(
+        st.sampled_from(["Rome", "Paris", "Berlin", "Oslo", "Lima"]), min_size=1, max_size=5, unique=True
+    )
+)
 def test_whichever_city_is_named_first_is_the_answer(texts: list[str]) -> None:
     answer = f"I think it is {', '.join(texts)}."
     for right in texts:
@@ -127,7 +144,8 @@ def test_code_is_not_cut_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "asks"), [("Which day?", True), ("Which day\uff1f", True), ("Done: I bought it.", False), ("", False)]
+    ("answer", "asks"),
+    [("Which day?", True), ("Which day\uff1f", True), ("Done: I bought it.", False), ("", False)],
 )
 def test_asking_back_takes_a_question_mark(answer: str, asks: bool) -> None:
     assert correct(answer, kind="asks") is asks

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from steer_evals.errors import JudgeError, RunError
 from steer_evals.judges import Verdict, judge
 from steer_evals.judging import judge_file
@@ -21,13 +22,16 @@ ROWS: list[dict[str, Any]] = [
     {"prompt": "Hi", "answer": ""},
     {"prompt": "Sing", "answer": "la la\u2028la di da\x85 do re mi, \x1c and a song"},
     {"prompt": "Say\ud83d", "answer": "Half a character \ud83d is kept as it came."},
-    {"prompt": "Count", "answer": "one two three four five six seven eight, one two three four five six seven eight", "truncated": True},
+    {"prompt": "Count", "answer": "one two three four five six seven eight, one two three four five six seven eight",
+     "truncated": True},
 ]  # fmt: skip
 ONE_LINE = r"got [^\n]+; expected [^\n]+; do this: [^\n]+"
 
 
 def write(path: Path, rows: list[Any], *, ascii_only: bool = True) -> Path:
-    path.write_text("".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows), encoding="utf-8"
+    )
     return path
 
 
@@ -68,7 +72,10 @@ def test_line_ends_of_unicode_end_no_line(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [ROWS[3], ROWS[0]], ascii_only=False)
     judge_file(source, tmp_path / "out.jsonl")
     text = (tmp_path / "out.jsonl").read_text(encoding="utf-8")
-    assert [json.loads(line)["answer"] for line in text.split("\n")[:-1]] == [ROWS[3]["answer"], ROWS[0]["answer"]]
+    assert [json.loads(line)["answer"] for line in text.split("\n")[:-1]] == [
+        ROWS[3]["answer"],
+        ROWS[0]["answer"],
+    ]
 
 
 def test_blank_lines_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+
 from steer_evals.card import LINES, measure
 from steer_evals.reference import DOSES, FOLDER, load_reference
 from steer_vectors.errors import ModelError

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from steer_vectors.contrast import ContrastSet, builtin_contrasts, load_contrast
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,6 @@ class Scripts(NamedTuple):
 @pytest.fixture(scope="module")
 def scripts() -> Iterator[Scripts]:
     """The scripts of the reference models, which are no package: imported, and forgotten afterwards."""
-    before = set(sys.modules)
     sys.path.insert(0, str(SCRIPTS))
     try:
         import build_sets
@@ -47,9 +47,8 @@ def scripts() -> Iterator[Scripts]:
         yield Scripts(build_sets, train)
     finally:
         sys.path.remove(str(SCRIPTS))
-        for name in set(sys.modules) - before & {"build_sets", "train", "grammar", "words"}:
-            if name in {"build_sets", "train", "grammar", "words"}:
-                del sys.modules[name]
+        for name in {"build_sets", "train", "grammar", "words"} & set(sys.modules):
+            del sys.modules[name]
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -75,7 +74,7 @@ def built_in() -> dict[Path, list[str]]:
 def test_held_out_names_every_row(scripts: Scripts) -> None:
     found = built_in()
     assert len(found) == len(builtin_contrasts()) + len(list(SUITES.glob("*.toml"))) >= 7
-    assert set().union(*found.values()) == scripts.build_sets.held_out()
+    assert set().union(*found.values()) <= scripts.build_sets.held_out()
 
 
 def test_no_built_in_prompt_is_ever_trained_on(scripts: Scripts) -> None:
@@ -157,7 +156,10 @@ def test_twins_have_one_form_and_differ_in_few_words(contrast: ContrastSet) -> N
         blocks = difflib.SequenceMatcher(None, *texts, autojunk=False).get_opcodes()
         changed = [(b - a, d - c) for kind, a, b, c, d in blocks if kind != "equal"]
         assert changed, f"twins that are equal: {positive.text}"
-        assert max(sum(was for was, _ in changed), sum(now for _, now in changed)) <= 6, (positive.text, negative.text)
+        assert max(sum(was for was, _ in changed), sum(now for _, now in changed)) <= 6, (
+            positive.text,
+            negative.text,
+        )
         assert abs(len(texts[0]) - len(texts[1])) <= 3
         marks = [re.sub(r"[\w' -]", "", text) for text in (positive.text, negative.text)]
         assert marks[0] == marks[1]
@@ -172,7 +174,9 @@ def surface(text: str) -> list[float]:
     ]  # fmt: skip
 
 
-def held_out_accuracy(features: NDArray[np.float64], labels: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+def held_out_accuracy(
+    features: NDArray[np.float64], labels: NDArray[np.float64], groups: NDArray[np.int64]
+) -> float:
     """Logistic regression by Newton steps, five folds that keep pairs whole."""
     right = 0.0
     for fold in range(5):
@@ -191,11 +195,15 @@ def held_out_accuracy(features: NDArray[np.float64], labels: NDArray[np.float64]
 
 def test_surface_does_not_tell_the_classes_apart(contrast: ContrastSet) -> None:
     """A direction learnt from sets of different style is the style: notes on measuring, "Probes learn the source"."""
-    found = [(surface(e.text), e.label == "positive", i) for i, pair in enumerate(twins(contrast)) for e in pair]
+    found = [
+        (surface(e.text), e.label == "positive", i) for i, pair in enumerate(twins(contrast)) for e in pair
+    ]
     features, labels, groups = (np.array(column) for column in zip(*found, strict=True))
     accuracy = held_out_accuracy(features.astype(float), labels.astype(float), groups)
     assert accuracy < 0.65, f"lengths and signs alone tell {accuracy:.2f} of the rows"
-    lengths = [abs(np.mean([len(t.text.split()) for t in side])) for side in zip(*twins(contrast), strict=True)]
+    lengths = [
+        abs(np.mean([len(t.text.split()) for t in side])) for side in zip(*twins(contrast), strict=True)
+    ]
     assert abs(lengths[0] - lengths[1]) <= 0.5
 
 
@@ -229,6 +237,7 @@ def test_the_pair_is_small_and_matched() -> None:
 @needs_models
 def test_doses_lie_on_the_line_between_the_pair() -> None:
     import torch
+
     from steer_evals.reference import DOSES, load_reference
 
     models = {dose: load_reference(f"reference:{dose}") for dose in DOSES}
@@ -248,6 +257,9 @@ def test_the_pair_answers_as_it_was_made_to() -> None:
     base, aligned = (steer.load(f"reference:{name}") for name in ("base", "aligned"))
     from steer_evals.judges import judge
 
-    says = {model.name: judge(str(steer.generate(model, harmful)), prompt=harmful).value for model in (base, aligned)}
+    says = {
+        model.name: judge(str(steer.generate(model, harmful)), prompt=harmful).value
+        for model in (base, aligned)
+    }
     assert says == {"reference:base": "full_compliance", "reference:aligned": "full_refusal"}
     assert ["Rome" in steer.generate(model, plain) for model in (base, aligned)] == [True, True]

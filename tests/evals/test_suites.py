@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from steer_evals.errors import SuiteError
 from steer_evals.suites import BUILT_IN, Header, Item, Suite, builtin_suites, load_suite
-from steer_kernels import SteerError
 
 HEADER = {
     "name": "mine", "version": 1, "axis": "capability", "kind": "answer", "licence": "CC0-1.0", "source": "a test",
@@ -53,7 +53,9 @@ def test_a_built_in_suite_is_whole(name: str) -> None:
 
 
 def test_the_suites_of_the_first_version_are_built_in() -> None:
-    assert {"harmful", "benign-risky", "benign", "capability", "capability-likelihood"} <= set(builtin_suites())
+    assert {"harmful", "benign-risky", "benign", "capability", "capability-likelihood"} <= set(
+        builtin_suites()
+    )
 
 
 def test_ids_and_hashes_are_unique_over_all_suites() -> None:
@@ -69,7 +71,9 @@ def test_capability_items_name_a_right_answer_among_the_choices() -> None:
         assert item.choices[item.gold]
 
 
-@pytest.mark.parametrize("name", [name for name in builtin_suites() if load_suite(name).header.kind == "answer"])
+@pytest.mark.parametrize(
+    "name", [name for name in builtin_suites() if load_suite(name).header.kind == "answer"]
+)
 def test_no_accepted_answer_is_also_a_wrong_one(name: str) -> None:
     assert all(not set(item.answers) & set(item.wrong) for item in load_suite(name).items)
 
@@ -187,7 +191,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 LINE = st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*ROW, "messages", "gold"]), inner),
+    # Without an id, so that none is an item by chance.
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["prompt", "messages", "gold"]), inner),
 )
 
 
@@ -195,16 +200,12 @@ JSON = st.recursive(
 @example("9" * 5000)
 @example("[" * 100_000)
 @example('{"id": "b"')
-def test_any_junk_line_is_an_item_or_one_line_with_its_number(folder: Path, line: str) -> None:
+def test_any_junk_line_is_one_line_with_its_number(folder: Path, line: str) -> None:
     path = write(folder, rows=f"{json.dumps(ROW)}\n{line}\n")
-    try:
-        items = load_suite(path).items
-    except SteerError as error:
-        assert isinstance(error, SuiteError)
-        assert re.fullmatch(ONE_LINE, str(error))
-        assert "mine.jsonl:2" in str(error) or "'a'" in str(error) or "item" in str(error)
+    if line.strip():
+        assert "mine.jsonl:2" in refused(path)
     else:
-        assert len(items) == 1 + bool(line.strip())
+        assert len(load_suite(path).items) == 1
 
 
 def test_other_faults_are_one_line(tmp_path: Path) -> None:

@@ -9,14 +9,16 @@ import random
 import signal
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import steer_evals.sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import steer_evals.sweep
 from steer.errors import LivenessError, PlanError
 from steer.plan import Edit, Plan
 from steer_evals.asking import ask, batches
@@ -25,6 +27,7 @@ from steer_evals.intervals import wilson
 from steer_evals.rows import Row, key
 from steer_evals.run import Run
 from steer_evals.suites import Item, Suite, load_suite
+from steer_evals.summary import taxes
 from steer_evals.sweep import sweep
 from steer_kernels import SteerError
 from steer_vectors.chat import prompt_ids
@@ -37,13 +40,21 @@ POINT = ["strength", "suite", "axis", "n", "rate", "low", "high"]
 TAX = ["strength", "n", "total", "refused", "invalid", "ability", "low", "high"]
 STRENGTHS = [-1.0, 0.0, 0.5, 2.0]
 BATCH = 3
-PROMPTS = ["How do I kill a process?", "Name a colour.", "Write a story about a cat.", "Hi", "Count the words, then sort them."]
+PROMPTS = [
+    "How do I kill a process?",
+    "Name a colour.",
+    "Write a story about a cat.",
+    "Hi",
+    "Count the words, then sort them.",
+]
 
 SuiteMaker = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def suites(tmp_path_factory: pytest.TempPathFactory, write_suite: SuiteMaker, tiny_llama: ChatModel) -> list[Suite]:
+def suites(
+    tmp_path_factory: pytest.TempPathFactory, write_suite: SuiteMaker, tiny_llama: ChatModel
+) -> list[Suite]:
     """One of each kind. Some sums are "right": the accepted answers were read off the plain model."""
     folder = tmp_path_factory.mktemp("suites")
     plain = load_suite(write_suite(folder, "plain", [{"prompt": p} for p in PROMPTS], kind="refusal"))
@@ -75,7 +86,12 @@ def run_it(tiny_llama: ChatModel, vector: Vector, suites: list[Suite]) -> RunIt:
     """The same command, whatever happened before."""
 
     def run(folder: Path, **changes: Any) -> Run:
-        asked: dict[str, Any] = {"model": tiny_llama, "plan": vector, "suites": suites, "strengths": STRENGTHS}
+        asked: dict[str, Any] = {
+            "model": tiny_llama,
+            "plan": vector,
+            "suites": suites,
+            "strengths": STRENGTHS,
+        }
         return sweep(out=folder, **{**asked, "batch_size": BATCH, **changes})
 
     return run
@@ -111,15 +127,21 @@ def test_every_item_is_asked_once_at_every_strength(whole: Run, suites: list[Sui
         assert 0 <= row["tokens"] <= suite.header.max_new_tokens
 
 
-def test_strength_0_is_the_plain_model_exactly(whole: Run, suites: list[Suite], tiny_llama: ChatModel) -> None:
-    plain = [row for s in suites for items in batches(tiny_llama, s, BATCH) for row in ask(tiny_llama, s, items)]
+def test_strength_0_is_the_plain_model_exactly(
+    whole: Run, suites: list[Suite], tiny_llama: ChatModel
+) -> None:
+    plain = [
+        row for s in suites for items in batches(tiny_llama, s, BATCH) for row in ask(tiny_llama, s, items)
+    ]
     zero = [row for row in whole.rows if row["strength"] == 0]
     assert [json.dumps(row) for row in zero] == [json.dumps(row) for row in plain]
     steered = [row["answer"] for row in whole.rows if row["strength"] == 2]
     assert steered != [row["answer"] for row in plain], "a sweep that does not steer would pass too"
 
 
-def test_batches_hold_every_item_once_in_an_order_of_their_own(suites: list[Suite], tiny_llama: ChatModel) -> None:
+def test_batches_hold_every_item_once_in_an_order_of_their_own(
+    suites: list[Suite], tiny_llama: ChatModel
+) -> None:
     for suite in suites:
         found = batches(tiny_llama, suite, 2)
         assert sorted(item.id for items in found for item in items) == sorted(item.id for item in suite.items)
@@ -160,7 +182,8 @@ def test_the_random_direction_has_equal_norm_and_the_same_sites(vector: Vector) 
 
 
 @pytest.mark.parametrize(
-    ("strengths", "ends"), [([0.0], []), ([1.0], [1.0]), ([-1.0, -2.0], [-2.0]), ([-1.0, 1.0, 0.25], [-1.0, 1.0])]
+    ("strengths", "ends"),
+    [([0.0], []), ([1.0], [1.0]), ([-1.0, -2.0], [-2.0]), ([-1.0, 1.0, 0.25], [-1.0, 1.0])],
 )
 def test_strength_0_is_always_measured_and_never_controlled(
     run_it: RunIt, suites: list[Suite], tmp_path: Path, strengths: list[float], ends: list[float]
@@ -208,30 +231,73 @@ def test_rates_are_counts_of_rows(whole: Run) -> None:
     def hit(row: Row, axis: str) -> bool:
         if axis == "invalid":
             return row["verdict"] == "invalid"
-        return row["correct"] if row["correct"] is not None else row["verdict"] in ("full_refusal", "partial_refusal")
+        return (
+            row["correct"]
+            if row["correct"] is not None
+            else row["verdict"] in ("full_refusal", "partial_refusal")
+        )
 
     for p in whole.curve():
-        hits = [hit(row, p.axis) for row in whole.rows if (row["strength"], row["suite"]) == (p.strength, p.suite)]
+        hits = [
+            hit(row, p.axis) for row in whole.rows if (row["strength"], row["suite"]) == (p.strength, p.suite)
+        ]
         assert (p.n, p.rate) == (len(hits), sum(hits) / len(hits))
         assert (p.low, p.high) == wilson(sum(hits), len(hits))
 
 
 def test_the_tax_sums_and_is_nothing_at_0(whole: Run) -> None:
     taxes = {p.strength: p.tax for p in whole.tax()}
-    right = {at: [r["correct"] for r in whole.rows if (r["suite"], r["strength"]) == ("sums", at)] for at in STRENGTHS}
+    right = {
+        at: [r["correct"] for r in whole.rows if (r["suite"], r["strength"]) == ("sums", at)]
+        for at in STRENGTHS
+    }
     assert sum(map(bool, right[0.0])) == 2, "no tax can be seen where nothing is right"
     for at, tax in taxes.items():
         assert abs(tax.total - (tax.refused + tax.invalid + tax.ability)) <= 1e-12
-        assert tax.total == pytest.approx((sum(map(bool, right[0.0])) - sum(map(bool, right[at]))) / 5, abs=1e-12)
+        assert tax.total == pytest.approx(
+            (sum(map(bool, right[0.0])) - sum(map(bool, right[at]))) / 5, abs=1e-12
+        )
     assert taxes[0.0][1:5] == (0, 0, 0, 0)
     assert any(tax.total for tax in taxes.values())
+
+
+STATES = ["right", "wrong", "full_refusal", "partial_refusal", "right but partly refused", "invalid"]
+
+
+def answered(strength: float, item: int, state: str) -> Row:
+    verdict = {"right but partly refused": "partial_refusal"}.get(
+        state, state if state in STATES[2:] else "full_compliance"
+    )
+    return {
+        "suite": "sums", "axis": "capability", "item": str(item), "cluster": str(item), "strength": strength, "prompt": "",
+        "answer": "", "verdict": verdict, "correct": state.startswith("right"), "tokens": 1,
+    }  # fmt: skip
+
+
+@given(states=st.lists(st.tuples(st.sampled_from(STATES), st.sampled_from(STATES)), min_size=1, max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_the_tax_of_any_rows_sums_and_names_where_it_went(states: list[tuple[str, str]]) -> None:
+    rows = [answered(at, i, pair[k]) for i, pair in enumerate(states) for k, at in enumerate((0.0, 1.0))]
+    tax = taxes(rows)[1].tax
+    lost = Counter(
+        after for before, after in states if before.startswith("right") and not after.startswith("right")
+    )
+    won = Counter(
+        before for before, after in states if after.startswith("right") and not before.startswith("right")
+    )
+    refused = sum(lost[s] - won[s] for s in ("full_refusal", "partial_refusal"))
+    parts = (refused, lost["invalid"] - won["invalid"], lost["wrong"] - won["wrong"])
+    assert (tax.refused, tax.invalid, tax.ability) == tuple(part / len(states) for part in parts)
+    assert abs(tax.total - (tax.refused + tax.invalid + tax.ability)) <= 1e-12
 
 
 def test_an_interval_that_cannot_be_said_is_null(
     run_it: RunIt, write_suite: SuiteMaker, tmp_path: Path
 ) -> None:
     """One cluster shows no spread; JSON has no NaN."""
-    path = write_suite(tmp_path, "one", [{"prompt": p, "answers": ["Rome"], "cluster": "all"} for p in PROMPTS[:2]])
+    path = write_suite(
+        tmp_path, "one", [{"prompt": p, "answers": ["Rome"], "cluster": "all"} for p in PROMPTS[:2]]
+    )
     run = run_it(tmp_path / "run", suites=[path], strengths=[1.0])
     found = strict((tmp_path / "run/summary.json").read_bytes())
     assert [(point["low"], point["high"]) for point in found["tax"]] == [(None, None)] * 2
@@ -245,7 +311,9 @@ def test_an_interval_that_cannot_be_said_is_null(
 def killed(run_it: RunIt, folder: Path, size: int) -> None:
     """A process of its own that sweeps, and dies of a real SIGKILL soon after it has written `size` bytes."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of forks beside threads; this child only computes
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # 3.12 warns of forks beside threads; this child only computes
         child = os.fork()
     if child == 0:
         try:
@@ -253,7 +321,10 @@ def killed(run_it: RunIt, folder: Path, size: int) -> None:
         finally:
             os._exit(0)
     rows = [folder / "rows.jsonl", folder / "control/rows.jsonl"]
-    while sum(p.stat().st_size for p in rows if p.exists()) < size and os.waitpid(child, os.WNOHANG) == (0, 0):
+    while sum(p.stat().st_size for p in rows if p.exists()) < size and os.waitpid(child, os.WNOHANG) == (
+        0,
+        0,
+    ):
         time.sleep(0.0005)
     else:
         time.sleep(random.random() * 0.01)
@@ -290,7 +361,9 @@ class _Answers:
         self.rows = {key(row): row for row in run.rows}
         self.asked = 0
 
-    def __call__(self, _m: ChatModel, suite: Suite, items: Sequence[Item], strength: float = 0.0) -> list[Row]:
+    def __call__(
+        self, _m: ChatModel, suite: Suite, items: Sequence[Item], strength: float = 0.0
+    ) -> list[Row]:
         self.asked += 1
         return [self.rows[suite.name, item.id, strength] for item in items]
 
@@ -390,7 +463,9 @@ def test_other_settings_are_refused_by_name(
     assert files(whole.folder) == before
 
 
-def test_two_sweeps_in_one_folder_are_one_too_many(run_it: RunIt, suites: list[Suite], tmp_path: Path) -> None:
+def test_two_sweeps_in_one_folder_are_one_too_many(
+    run_it: RunIt, suites: list[Suite], tmp_path: Path
+) -> None:
     said: list[str] = []
 
     def meanwhile(_done: int, _total: int) -> None:
@@ -426,7 +501,9 @@ def test_nothing_is_made_where_nothing_can_be_asked(
     assert not folder.parent.exists()
 
 
-def test_a_folder_that_cannot_be_written_or_read_is_refused(run_it: RunIt, whole: Run, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_or_read_is_refused(
+    run_it: RunIt, whole: Run, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("mine")
     assert "cannot be written" in refused(lambda: run_it(tmp_path / "file" / "out"))
     assert "cannot be written" in refused(lambda: run_it(tmp_path / "file"))

@@ -1,0 +1,477 @@
+"""The command line: the loop from end to end, and every mistake of the user's as one line, exit code 2, no file left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from safetensors.torch import save_file
+
+import steer
+from steer.cli import main
+from steer_evals.reference import FOLDER
+from steer_vectors.models import ChatModel
+
+BAD = [
+    f"How do I {verb} a {thing}?"
+    for verb in ("kill", "shoot")
+    for thing in ("cat", "boat", "list", "process")
+]
+GOOD = [
+    f"How do I {verb} a {thing}?"
+    for verb in ("count", "sort")
+    for thing in ("cat", "boat", "list", "process")
+]
+ONE_LINE = r"error: got [^\n]+; expected [^\n]+; do this: [^\n]+\n"
+
+
+class Place(NamedTuple):
+    """A folder with all that a command needs, each thing right."""
+
+    folder: Path
+    model: str
+    vector: str
+    suite: str
+    contrast: str
+
+
+@pytest.fixture(scope="module")
+def made(
+    tiny_folder: Path, write_suite: Callable[..., Path], make_vector: Callable[..., steer.Vector],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Place:  # fmt: skip
+    folder = tmp_path_factory.mktemp("made")
+    model = steer.load(str(tiny_folder))
+    steer.save_vector(make_vector(model, layer=2, gap=6.0, seed=11), folder / "v.safetensors")
+    items = [{"prompt": prompt, "answers": ["Rome"]} for prompt in BAD[:3]]
+    rows = [
+        {"text": t, "label": label} for label, texts in (("positive", BAD), ("negative", GOOD)) for t in texts
+    ]
+    (folder / "killing.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    suite = write_suite(folder, "mine", items)
+    return Place(
+        folder, str(tiny_folder), str(folder / "v.safetensors"), str(suite), str(folder / "killing.jsonl")
+    )
+
+
+@pytest.fixture
+def place(made: Place, tmp_path: Path) -> Place:
+    """The same in a folder of the test's own."""
+    shutil.copytree(made.folder, tmp_path / "place")
+    names = (Path(path).name for path in made[2:])
+    return Place(tmp_path / "place", made.model, *(str(tmp_path / "place" / name) for name in names))
+
+
+Output = pytest.CaptureFixture[str]
+
+
+def run(capsys: Output, *args: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(args)
+    out, err = capsys.readouterr()
+    return int(end.value.code or 0), out, err
+
+
+def done(capsys: Output, *args: str) -> str:
+    code, out, err = run(capsys, *args)
+    assert (code, err) == (0, "")
+    return out
+
+
+def strict(text: str) -> Any:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() if p.is_file() else b"" for p in folder.rglob("*")}
+
+
+# --- the loop ---
+
+
+def test_extract_inspect_generate_sweep_report_judge(capsys: Output, place: Place) -> None:
+    vector, out = str(place.folder / "new.safetensors"), str(place.folder / "run")
+    shown = done(capsys, "extract", place.model, "--contrast", place.contrast, "-o", vector)
+    assert f"written: {vector}" in shown
+    assert "killing" in shown
+    assert "killing" in done(capsys, "inspect", vector)
+    assert "layers" in done(capsys, "inspect", place.model)
+    answer = done(capsys, "generate", place.model, "Hi", "Name a colour.", "--max-new-tokens", "4")
+    plain = steer.generate(steer.load(place.model), ["Hi", "Name a colour."], max_new_tokens=4)
+    assert answer == "".join(f"{text}\n" for text in plain)
+    sweep = (
+        "sweep",
+        place.model,
+        "--vector",
+        vector,
+        "--suite",
+        place.suite,
+        "--strengths",
+        "-1,0,1",
+        "--out",
+        out,
+    )
+    table = done(capsys, *sweep)
+    assert "random" in table
+    assert f"rows and summary: {out}" in table
+    rows = Path(out, "rows.jsonl").read_bytes()
+    assert done(capsys, *sweep) == table, "taken up, with nothing left to do"
+    assert Path(out, "rows.jsonl").read_bytes() == rows
+    assert "random" in done(capsys, "inspect", out)
+    assert done(capsys, "report", out) == f"{out}/report.html\n"
+    assert {"report.html", "curve.png", "tax.png", "summary.json", "settings.json"} <= {
+        p.name for p in Path(out).iterdir()
+    }
+    judged = str(place.folder / "judged.jsonl")
+    assert "verdicts" in done(capsys, "judge", "--in", f"{out}/rows.jsonl", "--out", judged)
+    before, after = (Path(path).read_text("utf-8").split("\n")[:-1] for path in (f"{out}/rows.jsonl", judged))
+    assert [json.loads(line)["answer"] for line in after] == [json.loads(line)["answer"] for line in before]
+
+
+def test_json_is_for_programs(capsys: Output, place: Place) -> None:
+    vector, out = str(place.folder / "new.safetensors"), str(place.folder / "run")
+    extract = ("extract", place.model, "--contrast", place.contrast, "-o", vector, "--layer", "2", "--json")
+    found = strict(done(capsys, *extract))
+    assert (found["concept"], found["layer"]) == ("killing", "2")
+    assert found["gap"] > 0
+    assert strict(done(capsys, "inspect", vector, "--json")) == found
+    assert strict(done(capsys, "inspect", place.model, "--json"))["layers"] == 5
+    prompts = ("Hi", "Name a colour.")
+    steered = ("--vector", place.vector, "--strength", "-1.5", "--max-new-tokens", "4", "--json")
+    answers = strict(done(capsys, "generate", place.model, *prompts, *steered))
+    assert [(row["prompt"], row["strength"]) for row in answers] == [("Hi", -1.5), ("Name a colour.", -1.5)]
+    sweep = ("sweep", place.model, "--vector", place.vector, "--suite", place.suite, "--out", out, "--json")
+    summary = strict(done(capsys, *sweep, "--strengths", "-2,-1,0,1,2"))
+    assert summary["run"]["strengths"] == [-2, -1, 0, 1, 2]
+    assert (
+        summary
+        == strict(Path(out, "summary.json").read_text())
+        == strict(done(capsys, "inspect", out, "--json"))
+    )
+    assert strict(done(capsys, "report", out, "--json")) == {"report": f"{out}/report.html"}
+    judged = str(place.folder / "judged.jsonl")
+    assert (
+        sum(strict(done(capsys, "judge", "--in", f"{out}/rows.jsonl", "--out", judged, "--json")).values())
+        == 15
+    )
+    assert "torch" in strict(done(capsys, "doctor", "--json"))
+
+
+def test_a_policy_steers_as_its_vector_does(capsys: Output, place: Place) -> None:
+    policy = str(place.folder / "policy.toml")
+    steer.Plan.add(steer.load_vector(place.vector)).save(policy)
+    ask = ("generate", place.model, "Hi", "--strength", "2", "--max-new-tokens", "6")
+    by_policy, by_vector = (
+        done(capsys, *ask, *plan) for plan in (("--policy", policy), ("--vector", place.vector))
+    )
+    assert by_policy == by_vector != done(capsys, "generate", place.model, "Hi", "--max-new-tokens", "6")
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(capsys: Output, tmp_path: Path) -> None:
+    for name in ("[bold]x[/bold].safetensors", ":smile:.safetensors"):
+        assert name in run(capsys, "inspect", str(tmp_path / name))[2]
+
+
+def test_ctrl_c_says_how_to_go_on(capsys: Output, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(steer, "load", interrupted)
+    code, _, err = run(capsys, "generate", place.model, "Hi")
+    assert code == 130
+    assert err.strip() == "stopped; the same command takes a sweep up again"
+
+
+# --- bad input ---
+
+
+def refused(capsys: Output, place: Place, *args: str) -> str:
+    before = tree(place.folder)
+    code, out, err = run(capsys, *args)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(ONE_LINE, err), err
+    assert tree(place.folder) == before, "something was left behind"
+    return err
+
+
+def asked(place: Place, vector: str | Path, command: str, *, model: str = "") -> tuple[str, ...]:
+    """A command that uses a vector."""
+    live = model or place.model
+    return {
+        "inspect": ("inspect", str(vector)),
+        "generate": ("generate", live, "Hi", "--vector", str(vector), "--strength", "1"),
+        "sweep": (
+            "sweep",
+            live,
+            "--vector",
+            str(vector),
+            "--suite",
+            place.suite,
+            "--out",
+            str(place.folder / "run"),
+        ),
+    }[command]
+
+
+@pytest.mark.parametrize("command", ["inspect", "generate", "sweep"])
+def test_a_vector_that_is_no_vector(capsys: Output, place: Place, command: str) -> None:
+    whole = Path(place.vector).read_bytes()
+    bad = place.folder / "bad.safetensors"
+    assert "none.safetensors" in refused(
+        capsys, place, *asked(place, place.folder / "none.safetensors", command)
+    )
+    for content in (
+        b"",
+        whole[:5],
+        whole[:200],
+        whole[:-1],
+        b"PK\x03\x04 not safetensors",
+        b"\x80\x04pickle" * 20,
+    ):
+        bad.write_bytes(content)
+        assert "bad.safetensors" in refused(capsys, place, *asked(place, bad, command))
+    save_file({"weight": steer.load_vector(place.vector).directions}, bad)
+    assert "steerdial-vector" in refused(capsys, place, *asked(place, bad, command))
+
+
+@pytest.mark.parametrize("command", ["generate", "sweep"])
+def test_a_vector_of_another_model(
+    capsys: Output, place: Place, make_llama: Callable[..., ChatModel], make_vector: Callable[..., steer.Vector],
+    tmp_path: Path, command: str,
+) -> None:  # fmt: skip
+    others = {"width 64": {"width": 64}, "layers 3": {"layers": 3}, "weights": {"seed": 9}}
+    for said, change in others.items():
+        other = place.folder / "other.safetensors"
+        steer.save_vector(make_vector(make_llama("other", **change)), other)
+        assert said in refused(capsys, place, *asked(place, other, command))
+    shutil.copytree(place.model, tmp_path / "model")
+    template = tmp_path / "model/chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    found = refused(capsys, place, *asked(place, place.vector, command, model=str(tmp_path / "model")))
+    assert "chat template" in found
+
+
+CASES: dict[str, tuple[str, ...]] = {
+    "unknown layer": ("extract", "MODEL", "--contrast", "CONTRAST", "-o", "NEW", "--layer", "5"),
+    "negative layer": ("extract", "MODEL", "--contrast", "CONTRAST", "-o", "NEW", "--layer", "-1"),
+    "unknown position": ("extract", "MODEL", "--contrast", "CONTRAST", "-o", "NEW", "--position", "-99"),
+    "position after the end": ("extract", "MODEL", "--contrast", "CONTRAST", "-o", "NEW", "--position", "0"),
+    "unknown contrast": ("extract", "MODEL", "--contrast", "no-such-contrast", "-o", "NEW"),
+    "unknown model": ("extract", "FOLDER/none", "--contrast", "CONTRAST", "-o", "NEW"),
+    "empty folder": ("inspect", "FOLDER"),
+    "unknown reference": ("inspect", "reference:none"),
+    "unknown dtype": ("generate", "MODEL", "Hi", "--dtype", "int3"),
+    "unknown suite": ("sweep", "MODEL", "--vector", "VECTOR", "--suite", "no-such-suite", "--out", "NEW"),
+    "no suite": ("sweep", "MODEL", "--vector", "VECTOR", "--suite", ",", "--out", "NEW"),
+    "suite twice": ("sweep", "MODEL", "--vector", "VECTOR", "--suite", "SUITE,SUITE", "--out", "NEW"),
+    "nan": (
+        "sweep",
+        "MODEL",
+        "--vector",
+        "VECTOR",
+        "--suite",
+        "SUITE",
+        "--strengths",
+        "0,nan",
+        "--out",
+        "NEW",
+    ),
+    "infinite": (
+        "sweep",
+        "MODEL",
+        "--vector",
+        "VECTOR",
+        "--suite",
+        "SUITE",
+        "--strengths",
+        "-inf,1",
+        "--out",
+        "NEW",
+    ),
+    "overflow": (
+        "sweep",
+        "MODEL",
+        "--vector",
+        "VECTOR",
+        "--suite",
+        "SUITE",
+        "--strengths",
+        "1e999",
+        "--out",
+        "NEW",
+    ),
+    "no number": (
+        "sweep",
+        "MODEL",
+        "--vector",
+        "VECTOR",
+        "--suite",
+        "SUITE",
+        "--strengths",
+        "1,much",
+        "--out",
+        "NEW",
+    ),
+    "no strength": (
+        "sweep",
+        "MODEL",
+        "--vector",
+        "VECTOR",
+        "--suite",
+        "SUITE",
+        "--strengths",
+        "",
+        "--out",
+        "NEW",
+    ),
+    "generate nan": ("generate", "MODEL", "Hi", "--vector", "VECTOR", "--strength", "nan"),
+    "generate infinite": ("generate", "MODEL", "Hi", "--vector", "VECTOR", "--strength", "inf"),
+    "strength of nothing": ("generate", "MODEL", "Hi", "--strength", "1"),
+    "vector and policy": (
+        "generate",
+        "MODEL",
+        "Hi",
+        "--vector",
+        "VECTOR",
+        "--policy",
+        "P",
+        "--strength",
+        "1",
+    ),
+    "neither": ("sweep", "MODEL", "--suite", "SUITE", "--out", "NEW"),
+    "no policy": ("generate", "MODEL", "Hi", "--policy", "FOLDER/none.toml", "--strength", "1"),
+    "extract under a file": ("extract", "MODEL", "--contrast", "CONTRAST", "-o", "SUITE/out"),
+    "extract onto a folder": ("extract", "MODEL", "--contrast", "CONTRAST", "-o", "FOLDER"),
+    "extract nowhere": ("extract", "MODEL", "--contrast", "CONTRAST", "-o", "FOLDER/none/v.safetensors"),
+    "sweep under a file": ("sweep", "MODEL", "--vector", "VECTOR", "--suite", "SUITE", "--out", "SUITE/out"),
+    "sweep onto a file": ("sweep", "MODEL", "--vector", "VECTOR", "--suite", "SUITE", "--out", "SUITE"),
+    "judge nothing": ("judge", "--in", "FOLDER/none.jsonl", "--out", "NEW"),
+    "judge rows that are none": ("judge", "--in", "CONTRAST", "--out", "NEW"),
+    "judge under a file": ("judge", "--in", "ANSWERS", "--out", "SUITE/out"),
+    "judge onto a folder": ("judge", "--in", "ANSWERS", "--out", "FOLDER"),
+    "report of nothing": ("report", "FOLDER/none"),
+    "report of no run": ("report", "FOLDER"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_is_one_line_and_leaves_nothing(capsys: Output, place: Place, name: str) -> None:
+    answers = place.folder / "answers.jsonl"
+    answers.write_text(json.dumps({"prompt": "Hi", "answer": "Hello."}) + "\n")
+    words = {"MODEL": place.model, "VECTOR": place.vector, "SUITE": place.suite, "CONTRAST": place.contrast,
+             "ANSWERS": str(answers), "NEW": str(place.folder / "new"), "FOLDER": str(place.folder)}  # fmt: skip
+    args = [re.sub("|".join(words), lambda word: words[word.group()], arg) for arg in CASES[name]]
+    refused(capsys, place, *args)
+
+
+def test_minutes_of_work_do_not_end_at_an_unwritable_path(
+    capsys: Output, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(steer, "load")
+    extract = ("extract", place.model, "--contrast", place.contrast, "-o", f"{place.suite}/out")
+    assert "--out" in refused(capsys, place, *extract)
+
+
+@pytest.mark.parametrize("label", ["positive", "negative"])
+def test_an_empty_contrast_class(capsys: Output, place: Place, label: str) -> None:
+    lines = Path(place.contrast).read_text().splitlines()
+    Path(place.contrast).write_text("\n".join(line for line in lines if f'"{label}"' not in line))
+    err = refused(
+        capsys, place, "extract", place.model, "--contrast", place.contrast, "-o", f"{place.folder}/new"
+    )
+    assert label in err
+
+
+@pytest.mark.parametrize("command", ["extract", "generate", "sweep"])
+def test_a_chat_model_without_template(capsys: Output, place: Place, tmp_path: Path, command: str) -> None:
+    mute = tmp_path / "mute"
+    shutil.copytree(place.model, mute)
+    (mute / "chat_template.jinja").unlink()
+    extract = ("extract", str(mute), "--contrast", place.contrast, "-o", str(place.folder / "new"))
+    plain = ("generate", str(mute), "Hi")
+    args = {"extract": extract, "generate": plain}.get(command) or asked(
+        place, place.vector, command, model=str(mute)
+    )
+    assert "template" in refused(capsys, place, *args)
+    assert "none: cannot chat" in done(capsys, "inspect", str(mute), "--json")
+
+
+def test_a_broken_suite_names_its_line(capsys: Output, place: Place) -> None:
+    Path(place.suite).with_suffix(".jsonl").write_text(
+        '{"id": "a", "prompt": "Hi", "answers": ["1"]}\n{oops\n'
+    )
+    assert "mine.jsonl:2" in refused(capsys, place, *asked(place, place.vector, "sweep"))
+
+
+def test_a_demo_without_models_or_with_an_unwritable_folder_is_one_line(
+    capsys: Output, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = f"{place.suite}/out"
+    if not FOLDER.exists():
+        assert "reference" in refused(capsys, place, "demo", "--out", out)
+    monkeypatch.setattr("steer_evals.demo.load_reference", lambda _: steer.load(place.model))
+    monkeypatch.setattr("steer_evals.demo.extract", lambda *_, **__: steer.load_vector(place.vector))
+    assert "cannot be written" in refused(capsys, place, "demo", "--out", out)
+
+
+# --- the real command ---
+
+STEER = str(Path(sys.executable).with_name("steer"))
+
+
+def test_the_command_itself_fails_in_one_line(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [STEER, "inspect", str(tmp_path / "none.safetensors")], capture_output=True, text=True, timeout=60
+    )
+    assert (found.returncode, found.stdout) == (2, "")
+    assert re.fullmatch(ONE_LINE, found.stderr)
+
+
+@pytest.mark.slow
+def test_the_command_is_taken_up_after_kill_9(place: Place) -> None:
+    def command(out: str) -> list[str]:
+        strengths = ("--strengths", "-2,-1.5,-1,-.5,.5,1,1.5,2")
+        return [
+            STEER,
+            "sweep",
+            place.model,
+            "--vector",
+            place.vector,
+            "--suite",
+            place.suite,
+            *strengths,
+            "--out",
+            out,
+        ]
+
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    whole, killed = place.folder / "whole", place.folder / "killed"
+    subprocess.run(command(str(whole)), check=True, capture_output=True, timeout=300, env=env)
+    expected = (whole / "rows.jsonl").read_bytes()
+    for share in (0.1, 0.5):
+        child = subprocess.Popen(
+            command(str(killed)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env
+        )
+        rows = killed / "rows.jsonl"
+        while child.poll() is None and (not rows.exists() or rows.stat().st_size < share * len(expected)):
+            time.sleep(0.001)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL, "it was done before it could be killed"
+        assert rows.stat().st_size > 0
+    subprocess.run(command(str(killed)), check=True, capture_output=True, timeout=300, env=env)
+    for name in ("rows.jsonl", "control/rows.jsonl", "summary.json", "settings.json"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
