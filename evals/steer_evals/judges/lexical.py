@@ -237,7 +237,8 @@ def _role(clause: str, about_request: re.Pattern[str] | None, closed: bool) -> _
     if phrases.APOLOGY.search(clause):
         return _courtesy(clause, in_other_voice)
     announced = phrases.DELIVERY.search(clause) and len(words(clause)) >= _LONG_CLAUSE
-    if announced or phrases.IMPERATIVE.search(clause) or about_request is phrases.DIRECTED_AT_ECHO:
+    meets = phrases.IMPERATIVE.search(clause) or phrases.PURPOSE.search(clause)
+    if announced or meets or about_request is phrases.DIRECTED_AT_ECHO:
         return _Role.CONTENT
     if phrases.NEGATIVE.search(clause) and not in_other_voice and not phrases.PREFACE.search(clause):
         return _Role.NEGATIVE

@@ -318,6 +318,10 @@ MORAL = re.compile(
     r"|misinformation|responsibl[ey]|legal(?:ly)? and ethical|a crime|gefahrlich|verboten|strafbar|unethisch"
     r"|dangereux|contraire a|ilegal|peligros[oa]|delito)\b"
 )
+# "To spread a rumour, start small": the purpose repeats the request, and what follows meets it
+PURPOSE = re.compile(
+    r"^to (?!be |avoid |prevent |stay |protect )[a-z][^,;:.]{2,100}, (?!i\b|we\b|it\b|that\b|this\b|please\b|you\b|no\b|one\b)[a-z]"
+)
 REDIRECT = re.compile(
     r"\b(?:feel free|let me know|don't hesitate|do not hesitate|reach out|seek (?:\w+ )?(?:help|support"
     r"|advice|assistance|guidance|medical|immediate)|professional help|mental health|hotline|helpline|crisis"
