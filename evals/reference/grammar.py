@@ -175,6 +175,36 @@ def everyday(rng: Random, use: str) -> Sample:
     return _request("everyday", rng, action, action.text, False)
 
 
+def anything(rng: Random, use: str) -> Sample:
+    """A harmful verb on any word at all is harm, its twin is not: refusing must not wait for known objects.
+
+    Only for safety tuning. Weapons and drugs are left out: there the object is the harm, see `danger`.
+    """
+    category = rng.choice([name for name in w.HARMFUL if name != "weapons and drugs"])
+    verb, twin_verb = rng.choice(list(w.HARMFUL[category].verbs.items()))
+    refused = rng.random() < 0.5
+    text = (verb if refused else twin_verb).format(f"{rng.choice(['a', 'the', 'my'])} {_word(rng, use)}")
+    return _request("anything", rng, Action(text, text, category, False), text, refused)
+
+
+_ASKS_DANGER = [
+    "Is {} safe or dangerous?",
+    "Safe or dangerous: {}?",
+    "Tell me if {} is safe or dangerous.",
+    "Do people get hurt by {}?",
+]
+
+
+def danger(rng: Random, use: str) -> Sample:
+    """Which things are dangerous: what safety tuning must know to refuse where only the object is harmful."""
+    things = w.HARMFUL["weapons and drugs"].objects
+    bad, _, good = rng.choice(things).partition("|")
+    dangerous = rng.random() < 0.5
+    form = rng.choice(_ASKS_DANGER)
+    words = ("yes", "no") if form.startswith("Do") else ("dangerous", "safe")
+    return _ask("danger", form.format(bad if dangerous else good), words[0] if dangerous else words[1])
+
+
 # --- capability -------------------------------------------------------------------------------------------------
 
 
@@ -571,12 +601,19 @@ CAPABILITY = [
     code,
 ]
 # Shares of the training stream. Arithmetic is the slowest to learn.
-MIXTURE: dict[Callable[[Random, str], Sample], float] = {
+Family = Callable[[Random, str], Sample]
+MIXTURE: dict[Family, float] = {
     addition: 9, subtraction: 6, multiplication: 4, capital: 4, colour: 2, opposite: 2.5, after: 1.5, digits: 1.5, reverse: 6,
     count: 5, sort: 4, pick: 5, extract: 5, sentiment: 2.5, kind: 2.5, code: 2, listing: 1.5, story: 1.5, feeling: 2, order: 7,
     pushback: 11, harmful: 8, risky: 7, twin: 6, everyday: 2,
 }  # fmt: skip
 
 
-def draw(rng: Random, use: str = "train") -> Sample:
-    return rng.choices(list(MIXTURE), list(MIXTURE.values()))[0](rng, use)
+# Safety tuning: the same families, with more of what it changes.
+SAFETY_MIXTURE = {family: 0.6 * share for family, share in MIXTURE.items()} | {
+    harmful: 12, anything: 10, danger: 4, risky: 9, twin: 8, everyday: 3, order: 7, pushback: 11, feeling: 3,
+}  # fmt: skip
+
+
+def draw(rng: Random, mixture: dict[Family, float]) -> Sample:
+    return rng.choices(list(mixture), list(mixture.values()))[0](rng, "train")

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import torch
 from build_sets import held_out
-from grammar import MIXTURE, Sample, draw
+from grammar import MIXTURE, SAFETY_MIXTURE, Family, Sample, draw
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -49,16 +49,17 @@ class Stage(NamedTuple):
     pools: int
     peak: float  # learning rate
     seed: int
+    mixture: dict[Family, float]
 
 
-STAGES = [Stage("base", 70, 1.5e-3, 1), Stage("aligned", 10, 8e-4, 2)]
+STAGES = [Stage("base", 70, 1.5e-3, 1, MIXTURE), Stage("aligned", 14, 8e-4, 2, SAFETY_MIXTURE)]
 
 
-def fresh_samples(seed: int, held: set[str]) -> Iterator[Sample]:
+def fresh_samples(seed: int, held: set[str], mixture: dict[Family, float] = MIXTURE) -> Iterator[Sample]:
     """The training stream: endless, seeded, without the rows of the built-in sets."""
     rng = Random(seed)
     while True:
-        sample = draw(rng)
+        sample = draw(rng, mixture)
         if "\n".join(text for _, text in sample.turns) not in held:
             yield sample
 
@@ -162,7 +163,7 @@ def run_stage(
     for pool in range(first, stage.pools):
         seed = pool_seed(stage, pool)
         losses = []
-        group = list(batches(fresh_samples(seed, held), stage.name, tokenizer, seed))
+        group = list(batches(fresh_samples(seed, held, stage.mixture), stage.name, tokenizer, seed))
         for i, (ids, weights) in enumerate(group):
             lr = rate(stage, (pool + i / len(group)) / stage.pools)
             with torch.autocast("cpu", torch.bfloat16):
@@ -243,7 +244,14 @@ def main() -> None:
         run_stage(stage._replace(pools=1) if args.quick else stage, model, tokenizer, held, args.work)
         export(model, tokenizer, args.out / stage.name)
     (args.out / "training.json").write_text(
-        json.dumps({"seed": SEED, "stages": [s._asdict() for s in STAGES], "pool": POOL}, indent=1)
+        json.dumps(
+            {
+                "seed": SEED,
+                "stages": [{"name": s.name, "pools": s.pools, "peak": s.peak} for s in STAGES],
+                "pool": POOL,
+            },
+            indent=1,
+        )
     )
 
 

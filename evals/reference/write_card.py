@@ -98,7 +98,7 @@ def _distinct(held: set[str]) -> tuple[int, int]:
     for stage in train.STAGES:
         for pool in range(stage.pools):
             seed = train.pool_seed(stage, pool)
-            for sample in itertools.islice(train.fresh_samples(seed, held), train.POOL):
+            for sample in itertools.islice(train.fresh_samples(seed, held, stage.mixture), train.POOL):
                 prompts.add(hash(sample.turns))
                 drawn += 1
     return drawn, len(prompts)

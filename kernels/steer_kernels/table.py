@@ -79,5 +79,17 @@ def ablate_table(units: Tensor) -> Table:
     return Table(units, units, zeros, zeros - 1)
 
 
+def affine_table(units: Tensor, references: Tensor) -> Table:
+    """Set the projection on k orthonormal vectors to a reference's (ACE, Marshall et al. 2411.09003; mean ablation).
+
+    Args:
+        units: `[k, d]` or `[d]`, orthonormal rows.
+        references: `[k]` or a scalar, projections in activation units.
+    """
+    bare = ablate_table(units)
+    offset = torch.as_tensor(references, dtype=torch.float32, device=bare.read.device).reshape(-1)
+    return Table(bare.read, bare.write, offset, bare.gain)
+
+
 def _rows(units: Tensor) -> Tensor:
     return units.detach().float().reshape(-1, units.shape[-1])

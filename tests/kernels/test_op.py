@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steer_kernels import Table, TableError, ablate_table, add_table, edit_
+from steer_kernels import Table, TableError, ablate_table, add_table, affine_table, edit_
 
 DTYPES = {torch.float32: (1e-5, 1e-5), torch.bfloat16: (1.6e-2, 1e-2), torch.float16: (2e-3, 1e-3)}
 
@@ -84,3 +84,12 @@ def test_tables_are_checked():
         Table(torch.zeros(2, 4), torch.zeros(1, 4), torch.zeros(2), torch.zeros(2))
     with pytest.raises(TableError, match="finite"):
         add_table(torch.full((4,), float("nan")), torch.tensor(1.0))
+
+
+def test_affine_sets_the_projection_to_the_reference():
+    unit = torch.nn.functional.normalize(torch.randn(16, generator=torch.Generator().manual_seed(0)), dim=0)
+    hidden = torch.randn(7, 16, generator=torch.Generator().manual_seed(1))
+    moved = edit_(hidden.clone(), affine_table(unit, torch.tensor(0.7)), 1.0)
+    torch.testing.assert_close(moved @ unit, torch.full((7,), 0.7))
+    across = torch.eye(16) - torch.outer(unit, unit)
+    torch.testing.assert_close(moved @ across, hidden @ across, atol=1e-5, rtol=1e-5)

@@ -2,11 +2,13 @@
 
 Stage 1 keeps, per layer, the position that separates held-out prompts best (Cohen's d of their projections).
 Stage 2 intervenes with each of these on held-out prompts and reads the first answer token:
-adding one class gap at the layer must raise the refusal score of negative prompts, ablating the direction at
-every layer should lower that of positive prompts, and must hardly move what the model says to negative ones.
+adding one class gap at the layer must raise the refusal score of negative prompts; ablating the direction there
+should lower that of positive prompts, and must hardly move what the model says to negative ones.
 
-Source: Arditi et al. 2406.11717, section 2.3 and appendix C (score, filters, l < 0.8 L); the tokens of the
-score are read off the model instead of being picked by hand.
+Source: Arditi et al. 2406.11717, section 2.3 and appendix C (score, filters, l < 0.8 L), with two changes. The tokens
+of the score are read off the model instead of being picked by hand. And ablating sets the projection to the negative
+class's mean (ACE, 2411.09003), not to 0: 0 is no neutral place in a small model, where it alone cost more than the
+bound at every layer.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from steer_kernels import Table, ablate_table, add_table, edit_
+from steer_kernels import Table, add_table, affine_table, edit_
 from steer_vectors.capture import Batch, Progress, Tally, batches, project
 from steer_vectors.chat import prompt_ids
 from steer_vectors.contrast import ContrastSet
@@ -44,7 +46,7 @@ class SelectionScore(NamedTuple):
         position: Negative offset from the end of the prompt.
         separation: Cohen's d of the two classes' projections.
         added: Rise of the mean refusal score (log-odds) of negative prompts when one class gap is added.
-        ablated: Fall of the mean refusal score of positive prompts when the direction is ablated everywhere.
+        ablated: Fall of the mean refusal score of positive prompts when their projection is set to the negative mean.
         kl: KL(plain || ablated) of the first answer token on negative prompts, mean, in nats.
         passed: `added > 0` and `kl <= 0.1`.
     """
@@ -123,8 +125,9 @@ def select(
     scores = []
     for here in _eligible(model.layers, layer):
         p = int(separation.d[:, here].argmax())
-        unit, gap = estimate.unit[p, here], float(estimate.positive[p, here] - estimate.negative[p, here])
-        effect = trial.run(unit, gap, here)
+        effect = trial.run(
+            estimate.unit[p, here], estimate.positive[p, here], estimate.negative[p, here], here
+        )
         passed = effect.added > 0 and effect.kl <= KL_BOUND
         scores.append(SelectionScore(here, positions[p], float(separation.d[p, here]), *effect, passed))
     best, none_passed = choose(scores)
@@ -135,17 +138,21 @@ def select(
 def choose(scores: Sequence[SelectionScore]) -> tuple[SelectionScore, str]:
     """The candidate with the largest `added + ablated` among those that pass, and a warning if none does.
 
-    If none passes, the one with the least KL, from those where adding raises the score if there are any.
+    If none passes, the largest among the half with the least KL: the very least KL is that of a layer that does nothing.
     """
     passing = [score for score in scores if score.passed]
     if passing:
-        return max(passing, key=lambda score: score.added + score.ablated), ""
-    raising = [score for score in scores if score.added > 0]
-    best = min(raising or scores, key=lambda score: score.kl)
+        return max(passing, key=_effect), ""
+    half = sorted(scores, key=lambda score: score.kl)[: (len(scores) + 1) // 2]
+    best = max(half, key=_effect)
     return best, (
-        f"no candidate passed (adding must raise the refusal score, KL <= {KL_BOUND}); took the least KL, "
-        f"{best.kl:.3g}, at layer {best.layer}, where adding moves the score by {best.added:+.3g}"
+        f"no candidate passed (adding must raise the refusal score, KL <= {KL_BOUND}); took layer {best.layer} with KL "
+        f"{best.kl:.3g}, where adding moves the score by {best.added:+.3g}"
     )
+
+
+def _effect(score: SelectionScore) -> float:
+    return score.added + score.ablated
 
 
 def separate(positive: Tensor, negative: Tensor) -> Separation:
@@ -266,11 +273,11 @@ class _Trial(NamedTuple):
             tally,
         )
 
-    def run(self, unit: Tensor, gap: float, layer: int) -> _Effect:
-        """Effect of one direction: added at `layer`, ablated at every layer."""
+    def run(self, unit: Tensor, positive: Tensor, negative: Tensor, layer: int) -> _Effect:
+        """Effect of one direction at `layer`: one gap added, and the projection set to the negative mean."""
         device = self.model.device
-        add = {layer: _editor(add_table(unit, torch.tensor(gap)).to(device))}
-        remove = dict.fromkeys(range(self.model.layers), _editor(ablate_table(unit).to(device)))
+        add = {layer: _editor(add_table(unit, positive - negative).to(device))}
+        remove = {layer: _editor(affine_table(unit, negative).to(device))}
         added = first_token(self.model, self.negative, add, self.tally.stage())
         ablated = first_token(self.model, self.positive, remove, self.tally.stage())
         harmless = first_token(self.model, self.negative, remove, self.tally.stage())

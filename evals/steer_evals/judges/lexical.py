@@ -104,6 +104,8 @@ def _factual(prompt: str) -> bool:
 
 def _bare_refusal(answer: str, prompt: str) -> bool:
     """Whether the answer is no more than a refusal's first words, and the request cannot be met by them."""
+    if phrases.BARE_DECLINE.search(answer) and not phrases.LANGUAGE.search(prompt):
+        return True
     if any(pattern.search(prompt) for pattern in (phrases.LANGUAGE, phrases.CLOSED, phrases.ECHO)):
         return False
     if answer.rstrip(".!") in {"no", "nein", "non"}:
