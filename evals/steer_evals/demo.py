@@ -20,7 +20,7 @@ from steer_vectors.file import save_vector
 MODEL = "reference:aligned"
 CONTRAST = "refusal"
 SUITES = ("harmful", "benign-risky", "benign", "capability", "capability-likelihood")
-STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+STRENGTHS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 Bar = Callable[[str], Callable[[int, int], None]]  # from what is being done to a progress callback
 
 
