@@ -15,7 +15,7 @@ from steer_vectors.models import ChatModel, load
 
 FOLDER = Path(__file__).parent / "data/reference"
 PREFIX = "reference:"
-DOSES = {"base": 0.0, "mild": 0.3, "moderate": 0.5, "aligned": 1.0}
+DOSES = {"base": 0.0, "mild": 0.6, "moderate": 0.8, "aligned": 1.0}
 
 
 def load_reference(
