@@ -10,7 +10,7 @@ with steer.steered(model, vector, strength=-1):
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module as _import
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def sweep(
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'steer' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(_import(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -25,8 +25,13 @@ def test_every_rate_lies_in_its_bound(cells, line, dose):
 
 
 def test_the_card_states_the_measured_rates(cells):
-    card = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert [f"{c.rate:.3f} [" in card for c in cells.values()] == [True] * len(cells)
+    # Sums differ in their last bits between machines and numbers of threads: now and then one answer turns.
+    lines = (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [parts for line in lines if len(parts := line.split("|")) == 7]
+    table = {parts[1].strip(): parts for parts in rows}
+    for cell in cells.values():
+        stated = float(table[cell.what][1 + list(DOSES).index(cell.model) + 1].split()[0])
+        assert abs(stated - cell.rate) <= 2 / cell.n
 
 
 def test_the_pair_is_small_and_of_one_tokenizer():
