@@ -210,7 +210,7 @@ def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: 
 
 
 def keep_memory() -> None:
-    """Ask glibc to keep freed memory: returning and faulting it in again cost a third of the time here."""
+    """Ask glibc to keep freed memory: returning and faulting it in again was much of the system time here."""
     libc = ctypes.CDLL(None)
     for option, value in ((-1, 2**31 - 1), (-3, 2**31 - 1)):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
         libc.mallopt(option, value)
