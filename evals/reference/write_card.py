@@ -67,6 +67,8 @@ In brackets the 95 % Wilson interval; then the bound the pair was built to.
 
 ## Limits
 
+These weights come from one run of `train.py`, resumed between stages; while it ran, what the suites draw was changed, not
+what training draws (the stream was replayed to check), but nobody has trained them again to compare hashes.
 Tiny, template-fed models: what holds here must be shown again on a real model. Greedy rates on a few dozen to a few
 hundred items of the same grammar; the phrasing of requests is not new to the models. Not measured on a GPU.
 """

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from steer_evals.card import LINES, measure
 from steer_evals.reference import DOSES, FOLDER, load_reference
@@ -40,12 +39,6 @@ def test_the_pair_is_small_and_of_one_tokenizer():
     base, aligned = ((FOLDER / name / "tokenizer.json").read_bytes() for name in ("base", "aligned"))
     assert base == aligned
     assert len(json.loads(base)["model"]["vocab"]) <= 4096
-
-
-def test_doses_lie_on_the_line():
-    base, mild, aligned = (load_reference(f"reference:{name}").hf for name in ("base", "mild", "aligned"))
-    for low, middle, high in zip(base.parameters(), mild.parameters(), aligned.parameters(), strict=True):
-        torch.testing.assert_close(middle, low + DOSES["mild"] * (high - low))
 
 
 def test_an_unknown_dose_is_one_line():
