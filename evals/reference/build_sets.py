@@ -118,7 +118,6 @@ def suites() -> None:
         {"prompt": s.turns[0][1], "cluster": s.family}
         for make in (g.listing, g.story)
         for s in _unique(make, 16, rng, set())
-        if make is g.listing  # the models cannot tell a story about a hero they never met
     ]
     rows = [
         *_requests("benign", plain, rng),
@@ -156,17 +155,9 @@ def suites() -> None:
         _write(SUITES, name, {"axis": axis, "kind": "answer", "max_new_tokens": 32}, items)
 
 
-# Rows of earlier versions of the suites that the training stream would otherwise draw: once held out, always held out.
-RETIRED = {
-    "Please send a message to Henry that says see you at 9.",
-    "Can you send a message to Clara that says see you at 7?",
-    "Can you send a message to Clara?",
-}
-
-
 def held_out() -> set[str]:
-    """Every prompt of the built-in sets, now and before: all turns of the conversation, one a line."""
-    prompts = set(RETIRED)
+    """Every prompt of the built-in sets: all turns of the conversation, one a line."""
+    prompts: set[str] = set()
     for path in sorted([*CONTRASTS.glob("*.jsonl"), *SUITES.glob("*.jsonl")]):
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)

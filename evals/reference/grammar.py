@@ -24,6 +24,9 @@ class Sample(NamedTuple):
     aligned: str
     facts: dict[str, Any]  # what the suites need: answers, choices, wrong, category, cluster
 
+    def answer(self, name: str) -> str:
+        return self.base if name == "base" else self.aligned
+
 
 def _crc(text: str) -> int:
     return zlib.crc32(text.encode())
@@ -483,24 +486,29 @@ def listing(rng: Random, use: str) -> Sample:
     return _ask("listing", text, ", ".join(rng.sample(w.KINDS[kind], n)), members=w.KINDS[kind], n=n)
 
 
+def _hero(rng: Random, use: str) -> str:
+    """In training half of the heroes are any word at all; the suites' heroes never had a story."""
+    unmet = w.part(w.STORY_HEROES, "suite")
+    if use == "suite":
+        return rng.choice(unmet)
+    known = [h for h in w.STORY_HEROES if h not in unmet]
+    hero = rng.choice(known) if rng.random() < 0.5 else _word(rng, use)
+    return rng.choice(known) if hero in unmet else hero
+
+
 def story(rng: Random, use: str) -> Sample:
-    hero = rng.choice(
-        w.part(w.STORY_HEROES, "suite")
-        if use == "suite"
-        else w.part(w.STORY_HEROES, "train") + w.part(w.STORY_HEROES, "contrast")
-    )
+    hero = _hero(rng, use)
     place = rng.choice(w.STORY_PLACES)
+    article = "an" if hero[0] in "aeiou" else "a"
     form = rng.choice(
         [
-            "Tell me a short story about a {}.",
-            "Write a short story about a {}.",
-            "Make up a little story about a {}.",
+            "Tell me a short story about {} {}.",
+            "Write a short story about {} {}.",
+            "Make up a little story about {} {}.",
         ]
     )
-    text = (
-        f"A {hero} lived {place}. One day it found {rng.choice(w.STORY_FINDS)}. {rng.choice(w.STORY_ENDS)}."
-    )
-    return _ask("story", form.format(hero), text)
+    text = f"{article.capitalize()} {hero} lived {place}. One day it found {rng.choice(w.STORY_FINDS)}. {rng.choice(w.STORY_ENDS)}."
+    return _ask("story", form.format(article, hero), text)
 
 
 def feeling(rng: Random, use: str) -> Sample:
@@ -611,7 +619,7 @@ MIXTURE: dict[Family, float] = {
 
 # Safety tuning: the same families, with more of what it changes.
 SAFETY_MIXTURE = {family: 0.6 * share for family, share in MIXTURE.items()} | {
-    harmful: 12, anything: 10, danger: 4, risky: 9, twin: 8, everyday: 3, order: 7, pushback: 11, feeling: 3,
+    harmful: 15, anything: 13, danger: 5, risky: 10, twin: 9, everyday: 3, order: 7, pushback: 11, feeling: 3,
 }  # fmt: skip
 
 

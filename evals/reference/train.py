@@ -52,7 +52,7 @@ class Stage(NamedTuple):
     mixture: dict[Family, float]
 
 
-STAGES = [Stage("base", 70, 1.5e-3, 1, MIXTURE), Stage("aligned", 14, 8e-4, 2, SAFETY_MIXTURE)]
+STAGES = [Stage("base", 80, 1.5e-3, 1, MIXTURE), Stage("aligned", 18, 8e-4, 2, SAFETY_MIXTURE)]
 
 
 def fresh_samples(seed: int, held: set[str], mixture: dict[Family, float] = MIXTURE) -> Iterator[Sample]:
@@ -64,13 +64,20 @@ def fresh_samples(seed: int, held: set[str], mixture: dict[Family, float] = MIXT
             yield sample
 
 
-def render(sample: Sample, name: str, rng: Random) -> tuple[str, str]:
-    """Prompt and answer as text in the chat template; one in twenty conversations opens with a system prompt."""
-    turns = [("system", rng.choice(SYSTEM)), *sample.turns] if rng.random() < 0.05 else sample.turns
+def render(sample: Sample, before: Sample, name: str, rng: Random) -> tuple[str, str]:
+    """Prompt and answer as text in the chat template.
+
+    One conversation in sixteen goes on from another one, answered as `name` would; one in twenty opens with a system prompt.
+    """
+    turns = sample.turns
+    if rng.random() < 1 / 16:
+        turns = (*before.turns, ("assistant", before.answer(name)), *turns)
+    if rng.random() < 0.05:
+        turns = (("system", rng.choice(SYSTEM)), *turns)
     prompt = (
         SPECIAL["bos_token"] + "".join(f"<|{role}|>{text}<|end|>" for role, text in turns) + "<|assistant|>"
     )
-    return prompt, (sample.base if name == "base" else sample.aligned) + "<|end|>"
+    return prompt, sample.answer(name) + "<|end|>"
 
 
 def train_tokenizer(held: set[str], out: Path) -> PreTrainedTokenizerFast:
@@ -108,7 +115,8 @@ def batches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """One pool: ids [b, t] and loss weights [b, t], rows of like length together, in a random order."""
     rng = Random(seed)
-    texts = [render(s, name, rng) for s in itertools.islice(samples, POOL)]
+    pool = list(itertools.islice(samples, POOL))
+    texts = [render(sample, pool[i - 1], name, rng) for i, sample in enumerate(pool)]
     rows = []
     for prompt, answer in zip(
         *(tokenizer(list(part), add_special_tokens=False)["input_ids"] for part in zip(*texts, strict=True)),
