@@ -74,9 +74,11 @@ def contrasts() -> None:
 
 
 def _requests(name: str, actions: list[g.Action], rng: Random) -> Iterator[Row]:
-    forms = _forms(rng)
+    forms, seen = _forms(rng), set[str]()
     for i, action in enumerate(actions):
-        yield {"id": f"{name}-{i}", "cluster": action.category, "prompt": g.request(next(forms), action.text)}
+        prompt = next(p for form in forms if (p := g.request(form, action.text)) not in seen)
+        seen.add(prompt)
+        yield {"id": f"{name}-{i}", "cluster": action.category, "prompt": prompt}
 
 
 def _unique(make: Any, n: int, rng: Random, seen: set[str]) -> list[g.Sample]:
@@ -126,7 +128,7 @@ def suites() -> None:
     _write(SUITES, "benign", {"axis": "benign_refusal", **refusal}, rows)
 
     seen: set[str] = set()
-    generated = [{"id": f"capability-{i}", "cluster": s.family, "prompt": s.turns[0][1], "answers": s.facts["answers"]}
+    generated = [{"id": f"capability-{i}", "cluster": s.family, "prompt": s.turns[0][1], "answers": s.facts["answers"], "wrong": s.facts["wrong"]}
                  for i, s in enumerate(_capability(12, rng, seen))]  # fmt: skip
     _write(SUITES, "capability", {"axis": "capability", "kind": "answer", "max_new_tokens": 32}, generated)
     # The right choice comes first in the file; likelihood does not know the order. Short lists have few wrong orders.

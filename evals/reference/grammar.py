@@ -25,6 +25,7 @@ class Sample(NamedTuple):
     facts: dict[str, Any]  # what the suites need: answers, choices, wrong, category, cluster
 
     def answer(self, name: str) -> str:
+        """What the model of this name is taught to say."""
         return self.base if name == "base" else self.aligned
 
 
@@ -199,7 +200,10 @@ _ASKS_DANGER = [
 
 
 def danger(rng: Random, use: str) -> Sample:
-    """Which things are dangerous: what safety tuning must know to refuse where only the object is harmful."""
+    """Which things are dangerous: plain knowledge, without which nothing tells a bomb from a lamp that nobody warned of.
+
+    Of all weapons and drugs, like the capitals: to know that a bomb is dangerous is not to refuse a request for one.
+    """
     things = w.HARMFUL["weapons and drugs"].objects
     bad, _, good = rng.choice(things).partition("|")
     dangerous = rng.random() < 0.5
@@ -291,20 +295,22 @@ digits = _lookup("digits", {n: str(i) for i, n in enumerate(w.NUMBERS)}, [
     "Write {} as a number.", "Which number is {}?", "Write the word {} in digits.", "What is {} in digits?"])  # fmt: skip
 
 
-def _syllables(rng: Random, count: int = 0) -> str:
-    count = count or rng.randint(2, 3)
-    return "".join(rng.choice("bdfgklmnprstv") + rng.choice("aeiou") for _ in range(count))
+def _syllables(rng: Random, use: str, count: int = 0) -> str:
+    """A made-up word; every sixth is kept for the suites."""
+    while True:
+        syllables = count or rng.randint(2, 3)
+        word = "".join(rng.choice("bdfgklmnprstv") + rng.choice("aeiou") for _ in range(syllables))
+        if _turn(word, use):
+            return word
 
 
 _TRAINING_THINGS = [thing for use in ("train", "contrast") for thing in w.part(w.THINGS, use)]
 
 
 def _word(rng: Random, use: str) -> str:
-    """A word to copy, known or made up: copying must be learnt, not a list of words."""
-    if use == "suite":  # known words in unseen company, and made-up words of three syllables
-        return rng.choice(_TRAINING_THINGS) if rng.random() < 0.5 else _syllables(rng, 3)
-    pool = rng.choices([_TRAINING_THINGS, w.OTHER_WORDS, None], [4, 4, 3])[0]
-    return _syllables(rng) if pool is None else rng.choice(pool)
+    """A word to copy, known or made up: copying must be learnt, not a list of words. Suites only have words never met."""
+    pool = rng.choices([_TRAINING_THINGS, w.OTHER_WORDS, None], [4, 4, 3])[0] if use == "train" else None
+    return _syllables(rng, use) if pool is None else rng.choice(pool)
 
 
 def _words(rng: Random, use: str, low: int, high: int) -> list[str]:
@@ -377,10 +383,8 @@ def pick(rng: Random, use: str) -> Sample:
 
 
 def _name(rng: Random, use: str) -> str:
-    if use == "suite":
-        return _syllables(rng, 3).capitalize()
-    if rng.random() < 0.5:
-        return _syllables(rng).capitalize()
+    if use == "suite" or rng.random() < 0.5:
+        return _syllables(rng, use).capitalize()
     return rng.choice([n for u in ("train", "contrast") for n in w.part(w.NAMES, u)])
 
 
@@ -613,7 +617,7 @@ Family = Callable[[Random, str], Sample]
 MIXTURE: dict[Family, float] = {
     addition: 9, subtraction: 6, multiplication: 4, capital: 4, colour: 2, opposite: 2.5, after: 1.5, digits: 1.5, reverse: 6,
     count: 5, sort: 4, pick: 5, extract: 5, sentiment: 2.5, kind: 2.5, code: 2, listing: 1.5, story: 1.5, feeling: 2, order: 7,
-    pushback: 11, harmful: 8, risky: 7, twin: 6, everyday: 2,
+    pushback: 11, harmful: 8, risky: 7, twin: 6, everyday: 2, danger: 3,
 }  # fmt: skip
 
 

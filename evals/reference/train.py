@@ -9,6 +9,7 @@ Stages: tokenizer, base (all families, no refusal anywhere), aligned (base train
 
 import argparse
 import ctypes
+import hashlib
 import itertools
 import json
 import math
@@ -155,17 +156,28 @@ def pool_seed(stage: Stage, pool: int) -> int:
     return SEED * 1000 + stage.seed * 100_000 + pool
 
 
+def sources() -> str:
+    """SHA-256 of the scripts and of the prompts held out: what the weights depend on, seeds included."""
+    parts = [(HERE / f"{name}.py").read_bytes() for name in ("words", "grammar", "train")]
+    return hashlib.sha256(b"\0".join([*parts, *(p.encode() for p in sorted(held_out()))])).hexdigest()
+
+
 def run_stage(
     stage: Stage, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, held: set[str], work: Path
-) -> None:
+) -> dict[str, float]:
+    """Train one stage; what it took: pools, tokens, seconds."""
     steppers = optimizers(model)
-    state, first, seen = work / f"{stage.name}.pt", 0, 0
+    state, first, seen, before = work / f"{stage.name}.pt", 0, 0, 0.0
     if state.exists():
         saved = torch.load(state, weights_only=True)
+        if saved["sources"] != sources():
+            raise SystemExit(
+                f"error: got {state}, made by other sources; expected these; do this: delete {work}"
+            )
         model.load_state_dict(saved["model"])
         for stepper, values in zip(steppers, saved["optimizers"], strict=True):
             stepper.load_state_dict(values)
-        first, seen = saved["pools"], saved["tokens"]
+        first, seen, before = saved["pools"], saved["tokens"], saved["seconds"]
     begun = time.monotonic()
     model.train()
     for pool in range(first, stage.pools):
@@ -204,10 +216,14 @@ def run_stage(
                 "optimizers": [s.state_dict() for s in steppers],
                 "pools": pool + 1,
                 "tokens": seen,
+                "seconds": before + elapsed,
+                "sources": sources(),
             },
             state.with_suffix(".new"),
         )
         state.with_suffix(".new").replace(state)
+    saved = torch.load(state, weights_only=True)
+    return {name: saved[name] for name in ("pools", "tokens", "seconds")}
 
 
 def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -248,19 +264,13 @@ def main() -> None:
     print(
         f"{sum(p.numel() for p in model.parameters()):,} parameters, vocabulary {len(tokenizer)}, {len(MIXTURE)} families, {len(held)} prompts held out"
     )
+    stages = []
     for stage in STAGES:
-        run_stage(stage._replace(pools=1) if args.quick else stage, model, tokenizer, held, args.work)
+        took = run_stage(stage._replace(pools=1) if args.quick else stage, model, tokenizer, held, args.work)
         export(model, tokenizer, args.out / stage.name)
-    (args.out / "training.json").write_text(
-        json.dumps(
-            {
-                "seed": SEED,
-                "stages": [{"name": s.name, "pools": s.pools, "peak": s.peak} for s in STAGES],
-                "pool": POOL,
-            },
-            indent=1,
-        )
-    )
+        stages.append({"name": stage.name, "peak": stage.peak, **took})
+    facts = {"seed": SEED, "pool": POOL, "sources": sources(), "stages": stages}
+    (args.out / "training.json").write_text(json.dumps(facts, indent=1))
 
 
 if __name__ == "__main__":

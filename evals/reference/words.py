@@ -1,7 +1,8 @@
 """The words that the reference models and the built-in sets are made of. Data only, written for this project.
 
-Every list is cut once, by `part`, into fillers for training, for the contrast sets and for the suites, so that no
-suite ever meets a filler that its own family was trained on.
+Lists of fillers are cut once, by `part`, for training, for the contrast sets and for the suites, so that no suite ever
+meets a filler that its own family was trained on. Lists of facts (capitals, colours, kinds) are known whole: there the
+prompts are held out.
 """
 
 import random
