@@ -17,8 +17,15 @@ BATCH = 64
 
 
 def batches(model: ChatModel, suite: Suite, size: int = BATCH) -> list[tuple[Item, ...]]:
-    """The suite's items in batches of like length: always the same ones, for answers may depend on the batch."""
-    order = sorted(suite.items, key=lambda item: len(prompt_ids(model.tokenizer, item.turns)))
+    """The suite's items in batches of like length: always the same ones, for answers may depend on the batch.
+
+    Raises:
+        ModelError: A chat that the template refuses, or that leaves no room for the answer.
+    """
+    lengths = {item.id: len(prompt_ids(model.tokenizer, item.turns)) for item in suite.items}
+    answer = 1 if suite.header.kind == "choice" else suite.header.max_new_tokens
+    model.require_room(max(lengths.values()) + answer)
+    order = sorted(suite.items, key=lambda item: lengths[item.id])
     return [tuple(order[at : at + size]) for at in range(0, len(order), size)]
 
 

@@ -16,6 +16,7 @@ from steer_evals.sweep import sweep
 from steer_vectors.contrast import load_contrast
 from steer_vectors.extract import extract
 from steer_vectors.file import save_vector
+from steer_vectors.models import ChatModel
 
 MODEL = "reference:aligned"
 CONTRAST = "refusal"
@@ -39,11 +40,20 @@ def run_demo(out: str | Path, bar: Bar) -> Run:
     vector = extract(model, load_contrast(CONTRAST), progress=bar("extracting the direction"))
     run = sweep(model, Plan.add(vector), SUITES, STRENGTHS, folder, progress=bar("asking at every strength"))
     save_vector(vector, folder / f"{CONTRAST}.safetensors")
-    suites = [load_suite(name) for name in SUITES]
-    plain = [row for suite in suites for items in batches(model, suite) for row in ask(model, suite, items)]
-    _same(plain, [row for row in run.rows if row["strength"] == 0])
+    _same(
+        _plain_rows(model, bar("asking the plain model")), [row for row in run.rows if row["strength"] == 0]
+    )
     run.report()
     return run
+
+
+def _plain_rows(model: ChatModel, progress: Callable[[int, int], None]) -> list[Row]:
+    jobs = [(suite, items) for suite in map(load_suite, SUITES) for items in batches(model, suite)]
+    rows: list[Row] = []
+    for done, (suite, items) in enumerate(jobs, 1):
+        rows += ask(model, suite, items)
+        progress(done, len(jobs))
+    return rows
 
 
 def _same(plain: list[Row], zero: list[Row]) -> None:

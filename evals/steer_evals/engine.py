@@ -41,11 +41,12 @@ def generate(
         max_new_tokens: Most tokens of an answer.
 
     Raises:
-        ModelError: The tokenizer has no chat template.
+        ModelError: The tokenizer has no chat template, or a prompt leaves no room for the answer.
     """
     if not chats:
         return []
     batch = _left_padded(model, chats)
+    model.require_room(batch.ids.shape[1] + max_new_tokens)
     ends = _ends(model)
     config = GenerationConfig(  # type: ignore[no-untyped-call]
         do_sample=False, max_new_tokens=max_new_tokens, pad_token_id=model.tokenizer.pad_token_id, eos_token_id=ends,
@@ -68,12 +69,16 @@ def likelihoods(
         model: A live model, steered or not.
         chats: `b` prompts or conversations.
         texts: `b` answers, at least one token each.
+
+    Raises:
+        ModelError: The tokenizer has no chat template, or prompt and answer are longer than the context.
     """
     if not chats:
         return []
     batch = _left_padded(model, chats)
     answers = [model.tokenizer.encode(text, add_special_tokens=False) for text in texts]
     ids, mask = _right_padded(answers, model.device)
+    model.require_room(batch.ids.shape[1] + ids.shape[1])
     hf: Any = model.hf
     whole = torch.cat([batch.mask, mask], 1)
     places = (whole.cumsum(1) - 1).clamp_min(0)

@@ -13,6 +13,9 @@ from steer_evals.suites import Item, Kind
 
 # A minus between two numbers is no sign; commas group thousands and nothing else ("3,5,8" is a list).
 _NUMBER = re.compile(r"(?:(?<![\w.,])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
+_DENIED = re.compile(
+    rf"\b(?:not|instead of|rather than) (?:{_NUMBER.pattern})", re.IGNORECASE
+)  # "68, not 67" says 68
 # Where a free request is answered in fewer words, nothing was answered; "17" is a whole answer to a sum.
 _MIN_WORDS = {"refusal": 3, "answer": 1, "asks": 1}
 
@@ -45,7 +48,7 @@ def _accepted(item: Item, answer: str) -> bool:
 
 def _number(answer: str) -> Decimal | None:
     """The number an answer states: after the last "=" if there is one, else its first line's last number."""
-    lines = answer.replace("\N{MINUS SIGN}", "-").splitlines()
+    lines = _DENIED.sub("", answer.replace("\N{MINUS SIGN}", "-")).splitlines()
     line = next((part for part in lines if _NUMBER.search(part)), "")
     after = _NUMBER.search(line.rpartition("=")[2]) if "=" in line else None
     last = after or next(reversed(list(_NUMBER.finditer(line))), None)

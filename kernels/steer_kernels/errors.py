@@ -18,3 +18,7 @@ class SteerError(Exception):
 
 class TableError(SteerError):
     """A table of the op, or a strength given to it, has the wrong shape or values."""
+
+
+class KernelError(SteerError):
+    """A path of the op was asked for by name and is not there."""

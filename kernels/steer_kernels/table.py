@@ -1,71 +1,179 @@
-"""One edit of one site as numbers: what is read, what is written, and the function between."""
+"""One edit of one site as numbers: what is read, what is written, and the function between.
 
-from dataclasses import dataclass, fields
+    p  = R h                                                         k projections of a row h
+    f  = offset + gain * p + (clamp(p, low, high) - p) + radial * rho
+    h' = h + W^T (s * g(h) * f)                                      with keep_norm then rescaled to |h|
+
+`rho` is the length of a pair of projections: rows 0 and 1, 2 and 3, ... `g` is 1, or a gate on the row's own direction.
+Knows tensors only; the functions below carry the names of the published edits.
+"""
+
+import math
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from steer_kernels.errors import TableError
 
+COLUMNS = ("offset", "gain", "low", "high", "radial")
+_PLAIN = (0.0, 0.0, -math.inf, math.inf, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Per row: `g(h) = sigmoid(sharpness * (<h, query> / |h| - threshold))`; infinitely sharp, a step (CAST, 2409.05907).
+
+    Args:
+        query: `[d]` float32, a unit vector that the row is compared with. A row of zeros has cosine 0.
+        threshold: Cosine. A step is open above it, closed at it and below.
+        sharpness: Per unit of cosine, above 0; infinite = step.
+
+    Raises:
+        TableError: A query that is no unit vector, a threshold that is not finite, a sharpness that is not above 0.
+    """
+
+    query: Tensor
+    threshold: float
+    sharpness: float = math.inf
+
+    def __post_init__(self) -> None:
+        length = float(self.query.norm())
+        if self.query.ndim != 1 or not abs(length - 1) < 1e-3:
+            raise TableError(
+                f"a gate's query of shape {list(self.query.shape)} and length {length:.3g}",
+                "a unit vector [d]",
+                "divide it by its length",
+            )
+        if not math.isfinite(self.threshold) or not self.sharpness > 0:
+            raise TableError(
+                f"threshold {self.threshold} and sharpness {self.sharpness}",
+                "a finite threshold and a sharpness above 0",
+                "choose a cosine such as 0.1",
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """k rank-one edits of a row `h`: `h' = h + write^T (s * (offset + gain * read h))`.
+    """k rank-one edits of a row `h`, applied at once.
 
     Args:
         read: `[k, d]` float32, the directions that are projected on.
         write: `[k, d]` float32, the directions that are moved along.
-        offset: `[k]` float32, moved whatever the projection is, in activation units.
-        gain: `[k]` float32, moved per unit of projection; -1 removes it.
+        terms: `[k, 5]` float32, see `terms`.
+        gate: Opens and closes the edit per row; None = open.
+        keep_norm: An edited row is rescaled to the length it had.
 
     Raises:
-        TableError: Shapes that do not fit each other, or values that are not finite.
+        TableError: Shapes that do not fit each other, values that are not finite, bounds that cross, half a pair.
     """
 
     read: Tensor
     write: Tensor
-    offset: Tensor
-    gain: Tensor
+    terms: Tensor
+    gate: Gate | None = None
+    keep_norm: bool = False
 
     def __post_init__(self) -> None:
-        k = self.read.shape[:1]
+        shape = self.read.shape
+        query = shape[1:] if self.gate is None else self.gate.query.shape
         if (
             self.read.ndim != 2
-            or self.write.shape != self.read.shape
-            or self.offset.shape != k
-            or self.gain.shape != k
+            or self.write.shape != shape
+            or self.terms.shape != (*shape[:1], len(COLUMNS))
+            or query != shape[1:]
         ):
-            shapes = ", ".join(f"{f.name} {list(getattr(self, f.name).shape)}" for f in fields(self))
             raise TableError(
-                shapes, "read [k, d], write [k, d], offset [k], gain [k]", "build tables with add or ablate"
+                f"read {list(shape)}, write {list(self.write.shape)}, terms {list(self.terms.shape)}, query {list(query)}",
+                "read [k, d], write [k, d], terms [k, 5], query [d]",
+                "build tables with add_table, ablate_table, ...",
             )
-        if not all(torch.isfinite(getattr(self, f.name)).all() for f in fields(self)):
+        offset, gain, low, high, radial = self.terms.unbind(-1)
+        numbers = (self.read, self.write, offset, gain, radial)
+        if not all(torch.isfinite(t).all() for t in numbers) or not (low <= high).all():
             raise TableError(
-                "a table with NaN or infinite values", "finite values", "extract the direction again"
+                "a table with NaN or infinite values, or with a lower bound above the upper",
+                "finite values and low <= high",
+                "extract the direction again",
             )
+        if any(
+            t.dtype != torch.float32 or not t.is_contiguous() for t in (self.read, self.write, self.terms)
+        ):
+            raise TableError(
+                "a table in another dtype, or not contiguous",
+                "contiguous float32",
+                "use .float().contiguous()",
+            )
+        if self.rotates and self.k % 2:
+            raise TableError(f"a rotation in {self.k} rows", "pairs of rows", "give both axes of the plane")
 
     @property
     def k(self) -> int:
         """Number of rank-one edits."""
-        return len(self.offset)
+        return len(self.read)
+
+    @cached_property
+    def rotates(self) -> bool:
+        """Whether the length of a pair of projections matters; kept, for reading it off a GPU would wait at every token."""
+        return bool((self.terms[:, 4] != 0).any())
+
+    def gated(self, gate: Gate) -> "Table":
+        """The same edit behind a gate."""
+        return replace(self, gate=gate)
+
+    def keeping_norm(self) -> "Table":
+        """The same edit, after which a row has the length it had (repeng)."""
+        return replace(self, keep_norm=True)
 
     def to(self, device: torch.device) -> "Table":
         """The same table on `device`."""
         if self.read.device == device:
             return self
-        return Table(*(getattr(self, f.name).to(device) for f in fields(self)))
+        gate = self.gate and replace(self.gate, query=self.gate.query.to(device))
+        moved = {
+            f.name: getattr(self, f.name).to(device)
+            for f in fields(self)
+            if f.name in ("read", "write", "terms")
+        }
+        return replace(self, **moved, gate=gate)
 
 
-def add_table(units: Tensor, gaps: Tensor) -> Table:
-    """Move along k unit vectors; strength 1 is one class gap (ActAdd, CAA).
+def terms(k: int, **columns: Tensor | float) -> Tensor:
+    """The function between reading and writing, one row per direction.
+
+    Args:
+        k: Number of directions.
+        **columns: `[k]` or a number each. `offset`: moved whatever the projection is, in activation units (default 0).
+            `gain`: moved per unit of projection (0); -1 removes it. `low`, `high`: bounds of the projection (none).
+            `radial`: moved per unit of length of the pair of projections (0).
+
+    Returns:
+        `[k, 5]` float32.
+
+    Raises:
+        TableError: A column that is neither one number nor k.
+    """
+    found = []
+    for name, plain in zip(COLUMNS, _PLAIN, strict=True):
+        column = torch.as_tensor(columns.get(name, plain), dtype=torch.float32).cpu().reshape(-1)
+        if len(column) not in (1, k):
+            raise TableError(
+                f"{len(column)} numbers of {name} for {k} directions", "one, or one each", "match them"
+            )
+        found.append(column.expand(k))
+    return torch.stack(found, -1)
+
+
+def add_table(units: Tensor, gaps: Tensor | float) -> Table:
+    """Move along k unit vectors; strength 1 is one class gap (ActAdd 2308.10248, CAA 2312.06681).
 
     Args:
         units: `[k, d]` or `[d]`, unit vectors.
-        gaps: `[k]` or a scalar, class gaps in activation units.
+        gaps: `[k]` or a number, class gaps in activation units.
     """
     units = _rows(units)
-    gaps = torch.as_tensor(gaps, dtype=torch.float32, device=units.device).reshape(-1)
-    return Table(torch.zeros_like(units), units, gaps, torch.zeros_like(gaps))
+    return _table(torch.zeros_like(units), units, offset=gaps)
 
 
 def ablate_table(units: Tensor) -> Table:
@@ -75,21 +183,57 @@ def ablate_table(units: Tensor) -> Table:
         units: `[k, d]` or `[d]`, orthonormal rows.
     """
     units = _rows(units)
-    zeros = units.new_zeros(len(units))
-    return Table(units, units, zeros, zeros - 1)
+    return _table(units, units, gain=-1.0)
 
 
-def affine_table(units: Tensor, references: Tensor) -> Table:
+def affine_table(units: Tensor, references: Tensor | float) -> Table:
     """Set the projection on k orthonormal vectors to a reference's (ACE, Marshall et al. 2411.09003; mean ablation).
 
     Args:
         units: `[k, d]` or `[d]`, orthonormal rows.
-        references: `[k]` or a scalar, projections in activation units.
+        references: `[k]` or a number, projections in activation units.
     """
-    bare = ablate_table(units)
-    offset = torch.as_tensor(references, dtype=torch.float32, device=bare.read.device).reshape(-1)
-    return Table(bare.read, bare.write, offset, bare.gain)
+    units = _rows(units)
+    return _table(units, units, offset=references, gain=-1.0)
+
+
+def clamp_table(units: Tensor, low: Tensor | float = -math.inf, high: Tensor | float = math.inf) -> Table:
+    """Keep the projection on k orthonormal vectors within bounds (activation capping, the assistant axis).
+
+    Args:
+        units: `[k, d]` or `[d]`, orthonormal rows.
+        low: `[k]` or a number, least projection in activation units; default none.
+        high: `[k]` or a number, greatest projection; default none.
+    """
+    units = _rows(units)
+    return _table(units, units, low=low, high=high)
+
+
+def map_table(read: Tensor, write: Tensor) -> Table:
+    """Move along `write` by what `read` sees: `h' = h + s W^T R h` (AlphaSteer 2506.07022, of rank k).
+
+    Args:
+        read: `[k, d]` or `[d]`, learned.
+        write: `[k, d]` or `[d]`, any length.
+    """
+    return _table(_rows(read), _rows(write), gain=1.0)
+
+
+def rotate_table(plane: Tensor, angle: float) -> Table:
+    """Turn the part of a row that lies in a plane to an angle, its length kept (Angular Steering, 2510.26243).
+
+    Args:
+        plane: `[2, d]`, orthonormal rows: the axis at 0 and the axis at a quarter turn.
+        angle: Radians, measured from the first row towards the second.
+    """
+    aims = torch.tensor([math.cos(angle), math.sin(angle)])  # of both axes
+    # cos and sin of a right angle are not exactly 0, and need not be: a pair rotates if either is not.
+    return _table(_rows(plane), _rows(plane), gain=-1.0, radial=aims)
+
+
+def _table(read: Tensor, write: Tensor, **columns: Tensor | float) -> Table:
+    return Table(read, write, terms(len(read), **columns).to(read.device))
 
 
 def _rows(units: Tensor) -> Tensor:
-    return units.detach().float().reshape(-1, units.shape[-1])
+    return units.detach().float().reshape(-1, units.shape[-1]).contiguous()

@@ -113,6 +113,15 @@ def test_the_greedy_answer_is_the_likeliest_first_token(tiny_llama: ChatModel) -
     assert max(scores) == scores[0]
 
 
+def test_a_prompt_that_leaves_no_room_for_the_answer_is_refused(model: ChatModel) -> None:
+    room = model.hf.config.max_position_embeddings - len(prompt_ids(model.tokenizer, "go"))
+    assert len(generate(model, ["go"], max_new_tokens=room)) == 1
+    with pytest.raises(ModelError, match="expected at most"):
+        generate(model, ["go"], max_new_tokens=room + 1)
+    with pytest.raises(ModelError, match="expected at most"):
+        likelihoods(model, ["go"], ["go " * 2 * room])
+
+
 def test_an_empty_batch_has_no_answers(tiny_llama: ChatModel) -> None:
     assert generate(tiny_llama, []) == []
     assert likelihoods(tiny_llama, [], []) == []

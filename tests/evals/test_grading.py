@@ -23,10 +23,11 @@ def correct(answer: str, *answers: str, wrong: tuple[str, ...] = (), kind: Kind 
 RIGHT = [
     "68", "68.", "68.0", " 68 ", "**68**", "= 68", "23 + 45 = 68", "23 + 45 = 68.", "The answer is 68.",
     "23 plus 45 is 68", "23 + 45 = 68 apples, in 1 box", "It is:\n\n68\n\nThat took 2 steps.", "$68", "(68)", "x=68",
+    "68, not 67.", "It is 68 rather than 67.", "Not 67: it is 68.",
 ]  # fmt: skip
 WRONG = [
     "", "67", "680", "6.8", "-68", "168", "six", "23", "45", "I add 23 and 45", "23 + 45", "68 + 1 = 69", "23 + 68 = 91",
-    "You are right, it is 67.", "67\n68",
+    "You are right, it is 67.", "67\n68", "67, not 68.", "Not 68.",
 ]  # fmt: skip
 
 

@@ -1,95 +1,306 @@
-"""The op against the formula in float64, and its laws."""
+"""Every edit on every path against its published formula in float64, and the laws of the op."""
+
+import math
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steer_kernels import Table, TableError, ablate_table, add_table, affine_table, edit_
+from steer_kernels import (
+    Gate,
+    Table,
+    TableError,
+    ablate_table,
+    add_table,
+    affine_table,
+    clamp_table,
+    edit_,
+    map_table,
+    op,
+    rotate_table,
+)
 
-DTYPES = {torch.float32: (1e-5, 1e-5), torch.bfloat16: (1.6e-2, 1e-2), torch.float16: (2e-3, 1e-3)}
+PATHS = ["naive", "cpp"]
+TOLERANCE = {torch.float32: (1e-5, 1e-5), torch.bfloat16: (1.6e-2, 1e-2), torch.float16: (2e-3, 2e-3)}
+LAWS = settings(deadline=None, max_examples=40)
 
 
-def _table(k, d, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    return Table(*(torch.randn(*shape, generator=draw) for shape in ((k, d), (k, d), (k,), (k,))))
+@pytest.fixture(params=PATHS)
+def path(request, monkeypatch):
+    """One path after the other; the C++ one must be there, for CI has a compiler."""
+    if request.param == "cpp":
+        assert op.cpu_choice().path == "cpp", op.cpu_choice().reason
+    monkeypatch.setattr(op, "cpu_choice", lambda: op.Choice(request.param, "test"))
+    return request.param
 
 
-def _formula(hidden, table, strength):
-    """Row by row in float64, straight from the equation."""
-    out = hidden.double().clone()
-    for row, s in zip(out.view(-1, out.shape[-1]), strength.double().reshape(-1, table.k), strict=True):
-        c = s * (table.offset.double() + table.gain.double() * (table.read.double() @ row))
-        row += table.write.double().T @ c
-    return out
+def _on(name, hidden, table, strength):
+    """One path by name, for hypothesis, which wants no fixtures."""
+    run = op.naive.edit_ if name == "naive" else torch.ops.steer.edit_
+    run(hidden, *op._arguments(table), op._rows(strength, hidden, table.k))
+    return hidden
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+def _draw(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def _units(k, d, seed=0):
+    return torch.linalg.qr(torch.randn(d, k, generator=_draw(seed))).Q.T.contiguous()
+
+
+def _edits(k, d):
+    """Name -> (table, formula): the edit as it is published, on one float64 row `h` with strengths `s` [k]."""
+    u, other = _units(k, d), torch.randn(k, d, generator=_draw(3)) / d
+    x, y = u.double(), other.double()
+    gap = torch.linspace(0.5, 2.0, k)
+    found = {
+        "add": (add_table(u, gap), lambda h, s: h + (s * gap.double()) @ x),
+        "ablate": (ablate_table(u), lambda h, s: h - (s * (x @ h)) @ x),
+        "affine": (affine_table(u, gap), lambda h, s: h + (s * (gap.double() - x @ h)) @ x),
+        "clamp": (
+            clamp_table(u, 0.1, gap / 2),  # narrow, so that few projections lie within
+            lambda h, s: h + (s * (torch.minimum(torch.clamp_min(x @ h, 0.1), gap.double() / 2) - x @ h)) @ x,
+        ),
+        "map": (map_table(other, u), lambda h, s: h + (s * (y @ h)) @ x),
+    }
+    if k == 2:
+        turn = torch.tensor([math.cos(0.7), math.sin(0.7)], dtype=torch.float64)
+        found["rotate"] = (rotate_table(u, 0.7), lambda h, s: h + (s * ((x @ h).norm() * turn - x @ h)) @ x)
+    return found
+
+
+EDITS = ["add", "ablate", "affine", "clamp", "map", "rotate"]
+
+
+def _by_row(formula, hidden, strength):
+    rows = hidden.double().reshape(-1, hidden.shape[-1])
+    s = strength.double().expand(*hidden.shape[:-1], strength.shape[-1]).reshape(len(rows), -1)
+    return torch.stack([formula(h, own) for h, own in zip(rows, s, strict=True)]).view(hidden.shape)
+
+
+def _assert_close(found, exact, dtype):
+    """Relative to the size of the rows: a projection in half precision is only as good as the largest number in it."""
+    rtol, atol = TOLERANCE[dtype]
+    torch.testing.assert_close(
+        found.double(), exact, rtol=rtol, atol=atol * max(1.0, float(exact.abs().max()))
+    )
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("rows", [1, 3, 257])
-@pytest.mark.parametrize("d", [1, 63, 576])
-@pytest.mark.parametrize("k", [1, 2, 5])
-def test_equals_the_formula(rows, d, k, dtype):
-    table, draw = _table(k, d), torch.Generator().manual_seed(1)
-    hidden = torch.randn(rows, d, generator=draw).to(dtype)
-    strength = torch.randn(rows, k, generator=draw) / d
-    expected = _formula(hidden, table, strength)
-    rtol, atol = DTYPES[dtype]
-    torch.testing.assert_close(edit_(hidden, table, strength).double(), expected, rtol=rtol, atol=atol)
+@pytest.mark.parametrize(
+    ("d", "k"), [(1, 1), (63, 2), (63, 3), (576, 1), (576, 8), (4096, 1), (4096, 2), (8193, 4)]
+)
+def test_every_edit_equals_its_published_formula(path, rows, d, k, dtype):
+    hidden = torch.randn(rows, d, generator=_draw(1)).to(dtype)
+    strength = torch.randn(rows, k, generator=_draw(2))
+    for name, (table, formula) in _edits(k, d).items():
+        found = edit_(hidden.clone(), table, strength)
+        assert rows == 1 or not torch.equal(found, hidden), name
+        _assert_close(found, _by_row(formula, hidden, strength), dtype)
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 9), st.integers(1, 3), st.integers(0, 99))
-def test_rows_are_independent_and_zero_rows_keep_their_bits(b, t, d, k, seed):
-    draw = torch.Generator().manual_seed(seed)
-    hidden = torch.randn(b, t, d, generator=draw)
-    hidden[0, 0, 0], hidden[-1, -1, -1] = -0.0, float("inf")
-    strength = torch.randn(b, 1, k, generator=draw) * (torch.arange(b) % 2).view(b, 1, 1)
-    before, table = hidden.clone(), _table(k, d, seed)
-    edit_(hidden, table, strength)
-    assert torch.equal(hidden[::2].view(torch.int32), before[::2].view(torch.int32))
-    for row in range(1, b - 1, 2):
-        alone = edit_(before[row].clone(), table, strength[row])
-        torch.testing.assert_close(hidden[row], alone)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("sharpness", [math.inf, 6.0])
+def test_a_gate_looks_at_the_direction_of_each_row(path, dtype, sharpness):
+    hidden = torch.randn(64, 33, generator=_draw(1)).to(dtype)
+    hidden[0] = 0  # has no direction: its cosine is 0
+    query, unit = _units(2, 33, seed=5)
+    table = affine_table(unit, 3.0).gated(Gate(query, 0.05, sharpness))
+    cosine = torch.nn.functional.cosine_similarity(hidden.double(), query.double(), dim=-1)
+    opened = (cosine > 0.05).double() if math.isinf(sharpness) else torch.sigmoid(sharpness * (cosine - 0.05))
+    exact = (
+        hidden.double() + opened[:, None] * (3.0 - hidden.double() @ unit.double())[:, None] * unit.double()
+    )
+    found = edit_(hidden.clone(), table, 1.0)
+    _assert_close(found, exact, dtype)
+    if math.isinf(sharpness):
+        assert 5 < opened.sum() < 59
+        assert torch.equal(found[opened == 0], hidden[opened == 0])
 
 
-def test_ablation_leaves_no_projection_and_addition_moves_it_by_a_gap():
-    units = torch.linalg.qr(torch.randn(16, 2, generator=torch.Generator().manual_seed(0))).Q.T.contiguous()
-    hidden = torch.randn(7, 16, generator=torch.Generator().manual_seed(1))
-    cleaned = edit_(hidden.clone(), ablate_table(units), 1.0)
-    torch.testing.assert_close(cleaned @ units.T, torch.zeros(7, 2), atol=1e-6, rtol=0)
-    moved = edit_(hidden.clone(), add_table(units[0], torch.tensor(2.5)), 2.0)
-    torch.testing.assert_close((moved - hidden) @ units[0], torch.full((7,), 5.0))
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 3e3])
+def test_keep_norm_keeps_the_length_and_only_that(path, dtype, scale):
+    hidden = (scale * torch.randn(9, 65, generator=_draw(1))).to(dtype)
+    table = add_table(_units(1, 65), 2.0 * scale)
+    found = edit_(hidden.clone(), table.keeping_norm(), 1.0).double()
+    moved = edit_(hidden.clone().float(), table, 1.0).double()
+    rtol = TOLERANCE[dtype][0]
+    torch.testing.assert_close(found.norm(dim=-1), hidden.double().norm(dim=-1), rtol=rtol, atol=0)
+    torch.testing.assert_close(
+        torch.cosine_similarity(found, moved), torch.ones(9).double(), rtol=0, atol=rtol
+    )
 
 
-def test_works_in_place_on_a_slice():
-    whole = torch.randn(4, 6, 8)
-    before = whole.clone()
-    edit_(whole[:, 2:4], add_table(torch.eye(8)[0], torch.tensor(1.0)), 1.0)
-    torch.testing.assert_close(whole[:, 2:4, 0], before[:, 2:4, 0] + 1)
-    assert torch.equal(whole[:, :2], before[:, :2])
-    assert torch.equal(whole[:, 4:], before[:, 4:])
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_lengths_beyond_a_float32_square(path, size):
+    hidden = size * torch.randn(5, 40, generator=_draw(1))
+    gate = Gate(_units(1, 40, seed=4)[0], 0.0, 3.0)
+    table = add_table(_units(1, 40), size).gated(gate).keeping_norm()
+    found = edit_(hidden.clone(), table, 1.0)
+    torch.testing.assert_close(found.double().norm(dim=-1), hidden.double().norm(dim=-1), rtol=1e-5, atol=0)
+    assert (found != hidden).any(-1).all()
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("edit", EDITS)
+def test_rows_are_independent_and_zero_rows_keep_their_bits(name, edit):
+    @LAWS
+    @given(
+        st.integers(1, 5),
+        st.integers(1, 5),
+        st.integers(2, 70),
+        st.integers(0, 99),
+        st.sampled_from(list(TOLERANCE)),
+    )
+    def law(b, t, d, seed, dtype):
+        hidden = torch.randn(b, t, d, generator=_draw(seed)).to(dtype)
+        hidden[0, 0, 0], hidden[0, -1, -1] = -0.0, float("nan")  # row 0 is not steered
+        strength = torch.randn(b, 1, 2, generator=_draw(seed)) * (torch.arange(b) % 2).view(b, 1, 1)
+        table, before = _edits(2, d)[edit][0], hidden.clone()
+        _on(name, hidden, table, strength)
+        bits = torch.int32 if dtype == torch.float32 else torch.int16
+        assert torch.equal(hidden[::2].view(bits), before[::2].view(bits))
+        for row in range(1, b, 2):
+            torch.testing.assert_close(hidden[row], _on(name, before[row].clone(), table, strength[row]))
+
+    law()
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_laws_of_projections(name):
+    @LAWS
+    @given(st.integers(2, 90), st.integers(1, 2), st.floats(-2, 2), st.integers(0, 99))
+    def law(d, k, s, seed):
+        u, hidden = _units(k, d, seed), torch.randn(4, d, generator=_draw(seed))
+        close = {"atol": 2e-5, "rtol": 1e-4}
+        zero = torch.zeros(4, k)
+        torch.testing.assert_close(_on(name, hidden.clone(), ablate_table(u), 1.0) @ u.T, zero, **close)
+        held = _on(name, hidden.clone(), clamp_table(u, -0.2, 0.1), 1.0) @ u.T
+        torch.testing.assert_close(held, (hidden @ u.T).clamp(-0.2, 0.1), **close)
+        # Adding and taking away again is the baseline; so is a map there and back.
+        added = _on(name, hidden.clone(), add_table(u, 1.5), s)
+        torch.testing.assert_close(_on(name, added, add_table(u, 1.5), -s), hidden, **close)
+        # What is across the directions never moves.
+        across = torch.eye(d) - u.T @ u
+        for table in (ablate_table(u), affine_table(u, 0.7), clamp_table(u, 0.0)):
+            torch.testing.assert_close(_on(name, hidden.clone(), table, s) @ across, hidden @ across, **close)
+        # Edits of orthogonal directions commute, and are one table.
+        if k == 2:
+            first, second = ablate_table(u[0]), affine_table(u[1], 0.4)
+            there = _on(name, _on(name, hidden.clone(), first, s), second, 1.0)
+            back = _on(name, _on(name, hidden.clone(), second, 1.0), first, s)
+            torch.testing.assert_close(there, back, **close)
+            turned = _on(name, hidden.clone(), rotate_table(u, 1.0), 1.0) @ u.T
+            torch.testing.assert_close(turned.norm(dim=-1), (hidden @ u.T).norm(dim=-1), **close)
+
+    law()
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_shapes_strides_and_neighbours_in_memory(name):
+    """Any view whose rows lie in one piece; what is not in the view is poisoned and stays as it was."""
+
+    @LAWS
+    @given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 40), st.integers(0, 99), st.booleans())
+    def law(b, t, d, seed, swap):
+        whole = torch.full((b + 1, 2 * t + 1, d + 3), float("nan"))
+        view = whole[1:, 1::2, 1 : d + 1]
+        view = view.transpose(0, 1) if swap else view
+        values = torch.randn(*view.shape, generator=_draw(seed))
+        view.copy_(values)
+        strength = torch.randn(view.shape[0], 1, 1, generator=_draw(seed))
+        table, formula = affine_table(_units(1, d), 0.5), _edits(1, d)["affine"][1]
+        _on(name, view, table, strength)
+        expected = _by_row(lambda h, s: formula(h, s), values, strength)
+        torch.testing.assert_close(view.double(), expected, atol=1e-5, rtol=1e-5)
+        assert int(torch.isnan(whole).sum()) == whole.numel() - view.numel()
+
+    law()
+
+
+def test_columns_that_are_not_in_one_piece_are_edited_too(path):
+    whole = torch.randn(6, 5, generator=_draw(0))
+    before, table = whole.clone(), ablate_table(_units(1, 6))
+    edit_(whole.T, table, 1.0)
+    torch.testing.assert_close(whole.T, edit_(before.T.contiguous(), table, 1.0))
+
+
+def test_many_rows_on_two_threads_equal_one(path):
+    hidden, table = torch.randn(700, 1024, generator=_draw(0)), ablate_table(_units(3, 1024))
+    threads = torch.get_num_threads()
+    try:
+        found = []
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            found.append(edit_(hidden.clone(), table, 1.0))
+    finally:
+        torch.set_num_threads(threads)
+    torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_opcheck(edit):
+    op.cpu_choice()
+    table = _edits(2, 16)[edit][0].gated(Gate(_units(1, 16)[0], 0.0, 2.0))
+    arguments = (torch.randn(3, 16), *op._arguments(table), torch.ones(3, 2))
+    torch.library.opcheck(torch.ops.steer.edit_.default, arguments)
+
+
+def test_gradients_reach_the_activations_and_the_strength(path):
+    u = _units(2, 7)
+    table = rotate_table(u, 0.4).gated(Gate(u[0], 0.1, 2.0)).keeping_norm()
+    hidden = torch.randn(3, 7, generator=_draw(2), requires_grad=True)
+    strength = torch.full((3, 1), 0.6, requires_grad=True)
+    edit_(hidden * 1.0, table, strength).square().mul(torch.arange(7)).sum().backward()
+    for leaf, at in ((hidden, (1, 2)), (strength, (1, 0))):
+        step = torch.zeros_like(leaf)
+        step[at] = 1e-2
+
+        def score(move, leaf=leaf):
+            h, s = (x.detach() + (move if x is leaf else 0) for x in (hidden, strength))
+            return float(edit_(h.clone(), table, s).square().mul(torch.arange(7)).sum())
+
+        slope = (score(step) - score(-step)) / 2e-2
+        assert float(leaf.grad[at]) == pytest.approx(slope, rel=2e-2, abs=1e-3)
+
+
+def test_compiles_whole_and_follows_a_changed_strength(path):
+    table = ablate_table(_units(2, 32))
+    hidden, strength = torch.randn(4, 32, generator=_draw(0)), torch.ones(4, 1)
+    compiled = torch.compile(lambda h, s: edit_(h * 1.0, table, s) + 1, fullgraph=True, backend="aot_eager")
+    for value in (1.0, 0.0, -0.5):
+        strength.fill_(value)
+        torch.testing.assert_close(compiled(hidden, strength), edit_(hidden.clone(), table, strength) + 1)
 
 
 @pytest.mark.parametrize(
     ("hidden", "strength"),
     [(torch.zeros(2, 5), 1.0), (torch.zeros(2, 4), float("nan")), (torch.zeros(2, 4), torch.ones(3, 1))],
 )
-def test_bad_arguments_are_named(hidden, strength):
+def test_bad_arguments_are_named(path, hidden, strength):
     with pytest.raises(TableError, match="got .*; expected .*; do this"):
-        edit_(hidden, _table(1, 4), strength)
+        edit_(hidden, ablate_table(_units(1, 4)), strength)
+
+
+def test_rows_that_share_memory_are_refused(path):
+    with pytest.raises(RuntimeError, match="memory"):
+        edit_(torch.zeros(1, 4).expand(3, 4), ablate_table(_units(1, 4)), 1.0)
 
 
 def test_tables_are_checked():
     with pytest.raises(TableError, match="read"):
-        Table(torch.zeros(2, 4), torch.zeros(1, 4), torch.zeros(2), torch.zeros(2))
+        Table(torch.zeros(2, 4), torch.zeros(1, 4), torch.zeros(2, 5))
     with pytest.raises(TableError, match="finite"):
-        add_table(torch.full((4,), float("nan")), torch.tensor(1.0))
-
-
-def test_affine_sets_the_projection_to_the_reference():
-    unit = torch.nn.functional.normalize(torch.randn(16, generator=torch.Generator().manual_seed(0)), dim=0)
-    hidden = torch.randn(7, 16, generator=torch.Generator().manual_seed(1))
-    moved = edit_(hidden.clone(), affine_table(unit, torch.tensor(0.7)), 1.0)
-    torch.testing.assert_close(moved @ unit, torch.full((7,), 0.7))
-    across = torch.eye(16) - torch.outer(unit, unit)
-    torch.testing.assert_close(moved @ across, hidden @ across, atol=1e-5, rtol=1e-5)
+        add_table(torch.full((4,), float("nan")), 1.0)
+    with pytest.raises(TableError, match="bound"):
+        clamp_table(torch.eye(4)[0], 1.0, 0.0)
+    with pytest.raises(TableError, match="2 numbers of radial"):
+        rotate_table(torch.eye(4)[:1], 1.0)
+    with pytest.raises(TableError, match="unit"):
+        Gate(torch.ones(4), 0.0)
+    with pytest.raises(TableError, match="contiguous"):
+        Table(torch.zeros(4, 2).T, torch.zeros(2, 4), torch.zeros(2, 5))

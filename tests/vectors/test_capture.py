@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from steer_vectors.capture import Tally, activations, batches, capture, project
 from steer_vectors.chat import prompt_ids
-from steer_vectors.errors import ContrastError, SiteError
+from steer_vectors.errors import ContrastError, ModelError, SiteError
 from steer_vectors.models import ChatModel, decoder_layers
 
 PROMPTS = [
@@ -113,6 +113,11 @@ def test_stages_count_on() -> None:
 def test_positions_that_no_prompt_has(tiny_llama: ChatModel, positions: list[int]) -> None:
     with pytest.raises(SiteError, match="count positions back"):
         capture(tiny_llama, PROMPTS, positions)
+
+
+def test_a_prompt_beyond_the_context(tiny_llama: ChatModel) -> None:
+    with pytest.raises(ModelError, match="expected at most"):
+        capture(tiny_llama, ["go " * 2 * tiny_llama.hf.config.max_position_embeddings], [-1])
 
 
 def test_no_prompts(tiny_llama: ChatModel) -> None:

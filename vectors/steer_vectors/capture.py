@@ -75,7 +75,7 @@ def capture(
     Raises:
         ContrastError: No prompts.
         SiteError: A position that is not negative, or beyond the start of a prompt.
-        ModelError: The tokenizer has no chat template.
+        ModelError: The tokenizer has no chat template, or a prompt is longer than the context.
     """
     # Apple's GPUs have no float64: there the sums live on the CPU.
     home = torch.device("cpu") if model.device.type == "mps" else model.device
@@ -139,6 +139,7 @@ def activations(
     """
     tokens = [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
     _check_positions(tokens, positions)
+    model.require_room(max(map(len, tokens)))
     offsets = torch.tensor(list(positions), device=model.device)
     depth, done = model.layers, 0
     for batch in batches(tokens, model.device, batch_tokens):

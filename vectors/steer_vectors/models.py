@@ -67,6 +67,20 @@ class ChatModel:
         """Where the weights are."""
         return torch.device(self.hf.device)
 
+    def require_room(self, tokens: int) -> None:
+        """Check that the model was made for so long a text: beyond its context it answers, and answers noise.
+
+        Raises:
+            ModelError: More tokens than the context holds.
+        """
+        context = getattr(self.hf.config.get_text_config(), "max_position_embeddings", None)
+        if context is not None and tokens > context:
+            raise ModelError(
+                f"{tokens} tokens, prompt and answer together",
+                f"at most {context}, the context of {self.name}",
+                "shorten the prompts, or ask for fewer new tokens",
+            )
+
 
 def load(
     path: str, *, dtype: torch.dtype | None = None, device: str | torch.device | None = None

@@ -1,0 +1,89 @@
+"""Builds the C++ path once per source, torch and machine, into the user's cache. Knows compilers, not tensors."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+_SOURCES = Path(__file__).parent / "csrc"
+_FLAGS = ["-std=c++20", "-fPIC", "-O3", "-Wno-psabi"]
+# One object per instruction set; which is run is decided on the machine that runs it.
+_SETS: dict[str, list[str]] = {"base": []}
+if platform.machine() == "x86_64":
+    _SETS |= {"avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
+
+
+class BuildError(Exception):
+    """The C++ path could not be built; the message is one line for people."""
+
+
+def cpu_library() -> Path:
+    """The shared object of the C++ path, built if it is not in the cache yet (a few seconds).
+
+    Two processes may build at once: each builds in a folder of its own and moves the result into place in one step.
+
+    Raises:
+        BuildError: No compiler, or one that fails.
+    """
+    compiler = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "c++", "clang++")), None)
+    home = _cache() / f"steer_cpu-{_key(compiler or '')}.so"
+    if home.is_file():
+        return home
+    if compiler is None:
+        raise BuildError("no C++ compiler: install g++, or set CXX")
+    if sys.stderr.isatty():
+        print("building the C++ op, once for this machine: a few seconds", file=sys.stderr)
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+            built = _compile(compiler, Path(folder))
+            built.replace(home)
+    except OSError as error:
+        raise BuildError(f"{home.parent}: {error.strerror or error}") from error
+    return home
+
+
+def _cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "steerdial" / "kernels"
+
+
+def _key(compiler: str) -> str:
+    parts = [source.read_bytes() for source in sorted(_SOURCES.iterdir())]
+    facts = repr((torch.__version__, platform.machine(), compiler, _FLAGS, _SETS))
+    return hashlib.sha256(b"\0".join([*parts, facts.encode()])).hexdigest()[:16]
+
+
+def _compile(compiler: str, folder: Path) -> Path:
+    """Each instruction set at the same time, then the operator, linked against the torch that is loaded."""
+    objects = {name: folder / f"{name}.o" for name in _SETS}
+    commands = [
+        [compiler, *_FLAGS, *_SETS[name], f"-DISA={name}", "-c", str(_SOURCES / "rows.cpp"), "-o", str(out)]
+        for name, out in objects.items()
+    ]
+    _run_all(commands)
+    root, out = Path(torch.__file__).parent, folder / "steer_cpu.so"
+    includes = [f"-I{root / 'include'}", f"-I{root / 'include/torch/csrc/api/include'}"]
+    link = [*map(str, objects.values()), f"-L{root / 'lib'}", "-ltorch_cpu", "-shared", "-o", str(out)]
+    _run_all([[compiler, *_FLAGS, *includes, str(_SOURCES / "steer_cpu.cpp"), *link]])
+    return out
+
+
+def _run_all(commands: list[list[str]]) -> None:
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for command in commands
+    ]
+    for command, process in zip(commands, running, strict=True):
+        said, _ = process.communicate()
+        if process.returncode:
+            lines = (
+                [line for line in said.splitlines() if "error" in line] or said.splitlines() or ["no message"]
+            )
+            raise BuildError(f"{command[0]} failed: {lines[0].strip()}")

@@ -1,0 +1,110 @@
+// steer::edit_ for CPUs, against libtorch's stable ABI: built once, it serves every torch from 2.10 on.
+// Walks the rows of any leading shape and strides, and picks the instruction set at run time. The arithmetic is in rows.cpp.
+#define TORCH_TARGET_VERSION (((0ULL + 2) << 56) | ((0ULL + 10) << 48))
+#include "rows.h"
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <cmath>
+#include <optional>
+#include <vector>
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+namespace {
+
+// Below this many numbers read or written a second thread costs more than it brings.
+constexpr int64_t kGrain = 1 << 17;
+
+const EditRow *best_rows() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd"))
+    return steer_rows_avx512();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return steer_rows_avx2();
+#endif
+  return steer_rows_base();
+}
+
+Kind kind_of(const Tensor &hidden) {
+  switch (hidden.scalar_type()) {
+    case ScalarType::Float: return kFloat;
+    case ScalarType::BFloat16: return kBFloat16;
+    default: return kHalf;
+  }
+}
+
+// Where a row starts: leading indices times their strides, for two tensors at once.
+struct Walk {
+  std::vector<int64_t> sizes, rows, strengths;
+
+  Walk(const Tensor &hidden, const Tensor &strength) {
+    for (int64_t i = 0; i + 1 < hidden.dim(); i++) {
+      if (hidden.size(i) == 1) continue;
+      int64_t row = hidden.stride(i), own = strength.stride(i), size = hidden.size(i);
+      // Dimensions that follow each other in memory are one: most calls end with a single one.
+      if (!sizes.empty() && rows.back() == row * size && strengths.back() == own * size) {
+        sizes.back() *= size, rows.back() = row, strengths.back() = own;
+      } else {
+        sizes.push_back(size), rows.push_back(row), strengths.push_back(own);
+      }
+    }
+  }
+
+  int64_t count() const {
+    int64_t n = 1;
+    for (int64_t size : sizes) n *= size;
+    return n;
+  }
+
+  void at(int64_t n, int64_t &row, int64_t &own) const {
+    row = own = 0;
+    for (int64_t i = (int64_t)sizes.size() - 1; i >= 0; i--) {
+      int64_t index = n % sizes[i];
+      n /= sizes[i];
+      row += index * rows[i], own += index * strengths[i];
+    }
+  }
+};
+
+void edit_(Tensor hidden, Tensor read, Tensor write, Tensor terms, std::optional<Tensor> query, double threshold,
+           double sharpness, bool rotates, bool keep_norm, Tensor strength) {
+  static const EditRow *best = best_rows();
+  EditRow edit_row = best[kind_of(hidden)];
+  Edit edit{(const float *)read.const_data_ptr(), (const float *)write.const_data_ptr(), (const float *)terms.const_data_ptr(),
+            query ? (const float *)query->const_data_ptr() : nullptr, read.size(0), read.size(1),
+            (float)threshold, (float)sharpness, rotates, rotates, keep_norm};
+  for (int64_t j = 0; j < edit.k; j++) {
+    const float *t = edit.terms + 5 * j;
+    edit.reads |= t[1] != 0 || std::isfinite(t[2]) || std::isfinite(t[3]);
+  }
+  for (int64_t i = 0; i + 1 < hidden.dim(); i++)
+    STD_TORCH_CHECK(hidden.stride(i) || hidden.size(i) < 2, "steer::edit_: rows that share memory; clone them first");
+  Walk walk(hidden, strength);
+  char *rows = (char *)hidden.mutable_data_ptr();
+  const float *strengths = (const float *)strength.const_data_ptr();
+  int64_t item = hidden.element_size(), step = strength.stride(strength.dim() - 1);
+  auto some = [&](int64_t begin, int64_t end) {
+    std::vector<float> scratch(edit.d + 3 * edit.k);
+    float *own = scratch.data() + edit.d + 2 * edit.k;
+    for (int64_t n = begin; n < end; n++) {
+      int64_t row, at;
+      walk.at(n, row, at);
+      for (int64_t j = 0; j < edit.k; j++) own[j] = strengths[at + j * step];
+      edit_row(rows + row * item, edit, own, scratch.data());
+    }
+  };
+  int64_t count = walk.count(), grain = kGrain / (edit.d * edit.k * (edit.reads ? 2 : 1) + 1) + 1;
+  if (count <= grain)
+    some(0, count);
+  else
+    torch::stable::parallel_for(0, count, grain, some);
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_IMPL(steer, CPU, m) { m.impl("edit_", TORCH_BOX(&edit_)); }
