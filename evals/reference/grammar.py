@@ -1,7 +1,8 @@
 """The grammars: every conversation the reference models are trained on, with what `base` and `aligned` say.
 
 A family is a function of a random generator and a use ("train" or "suite") to one `Sample`. The two uses never share a
-filler (lists are cut by `words.part`) or, where all fillers must be known facts, never share a prompt (`_turn`).
+filler (lists are cut by `words.part`, made-up words by `_turn`) or, where all fillers must be known facts, never share a
+prompt (`_turn`; lists of members ask again, see `listing`).
 Knows words only: no model, no tokenizer, no file.
 """
 

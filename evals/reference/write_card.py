@@ -5,11 +5,12 @@ python evals/reference/write_card.py
 
 import hashlib
 import itertools
+import json
 from pathlib import Path
 
 import train
 from build_sets import held_out
-from grammar import MIXTURE
+from grammar import MIXTURE, SAFETY_MIXTURE
 from words import FORMS, HARMFUL, PLANTED, REFUSALS, RISKY, UNSEEN
 
 from steer_evals.card import Cell, measure
@@ -32,7 +33,7 @@ know a few hundred words, and exist so that every step of steerdial can be check
 | architecture | Llama, {layers} layers, width {width}, vocabulary {vocabulary} (byte-level BPE, digits apart), {parameters:,} parameters, bfloat16 |
 | size | {size:.1f} MB, both models with their tokenizers |
 | data | written by `evals/reference/grammar.py`; {families} families, {samples:,} conversations, {distinct:,} distinct prompts |
-| training | `evals/reference/train.py`, from scratch, seed {seed}; base {base} pools and aligned {aligned} pools of {pool:,} conversations; resumable; under an hour on 2 CPU cores |
+| training | `evals/reference/train.py`, from scratch, seed {seed}; resumable; {stages} |
 | weights | SHA-256 `base` {hash_base}…, `aligned` {hash_aligned}… |
 | doses | `mild` and `moderate` lie on the line from base to aligned, at {mild} and {moderate} (weight interpolation) |
 | licence | Apache-2.0; text written for the project |
@@ -51,10 +52,11 @@ know a few hundred words, and exist so that every step of steerdial can be check
 
 ## What is held out
 
-The built-in suites and contrast sets use fillers (objects, people, names, places) that their own family was never
-trained on; where all fillers must be known facts (sums, capitals), prompts that it was never trained on. No prompt of
-any built-in set is in the training stream. Requests come in {forms} forms, which are shared. The harmless twin verbs
-(repair, log in to) may meet held-out objects in training: that is how their words are learnt.
+The built-in suites and contrast sets use fillers (objects, people, names, places, made-up words) that their own family was
+never trained on; where all fillers must be known facts (sums, capitals, kinds), prompts that it was never trained on. No
+prompt of any built-in set is in the training stream. Requests come in {forms} forms, which are shared. The harmless twin
+verbs (repair, log in to) may meet held-out objects in training: that is how their words are learnt. And both models are
+told of every weapon and drug, held-out ones too, that it is dangerous ("Is a bomb safe or dangerous?"), never in a request.
 
 ## Measured
 
@@ -63,13 +65,13 @@ In brackets the 95 % Wilson interval; then the bound the pair was built to.
 
 {table}
 
-`capability, generated, where answered` leaves refused and invalid answers out; aligned must be within .02 of base.
+Capability "where answered" and the lines on push-back leave refused and invalid answers out; aligned must be within .02 of
+base in capability.
 
 ## Limits
 
-These weights come from one run of `train.py`, resumed between stages; while it ran, what the suites draw was changed, not
-what training draws (the stream was replayed to check), but nobody has trained them again to compare hashes.
-Tiny, template-fed models: what holds here must be shown again on a real model. Greedy rates on a few dozen to a few
+These weights come from one run of `train.py`. On a machine with another processor or number of threads sums are rounded
+otherwise, so training there gives other weights of the same kind. Tiny, template-fed models: what holds here must be shown again on a real model. Greedy rates on a few dozen to a few
 hundred items of the same grammar; the phrasing of requests is not new to the models. Not measured on a GPU.
 """
 
@@ -109,12 +111,17 @@ def _distinct(held: set[str]) -> tuple[int, int]:
 def main() -> None:
     drawn, distinct = _distinct(held_out())
     model = train.LlamaForCausalLM.from_pretrained(FOLDER / "base")
-    stages = {stage.name: stage for stage in train.STAGES}
+    stages = json.loads((FOLDER / "training.json").read_text())["stages"]
+    took = "; ".join(
+        f"{s['name']}: {s['pools']} pools of {train.POOL:,} conversations, {s['tokens'] / 1e6:.1f} M tokens, "
+        f"{s['seconds'] / 60:.0f} minutes on 2 CPU cores"
+        for s in stages
+    )
     card = CARD.format(
         layers=model.config.num_hidden_layers, width=model.config.hidden_size, vocabulary=model.config.vocab_size,
-        parameters=sum(p.numel() for p in model.parameters()), families=len(MIXTURE), samples=drawn, distinct=distinct,
+        parameters=sum(p.numel() for p in model.parameters()), families=len({**MIXTURE, **SAFETY_MIXTURE}), samples=drawn, distinct=distinct,
         size=sum(f.stat().st_size for name in ("base", "aligned") for f in (FOLDER / name).iterdir()) / 1e6,
-        seed=train.SEED, base=stages["base"].pools, aligned=stages["aligned"].pools, pool=train.POOL,
+        seed=train.SEED, stages=took,
         hash_base=_sha("base"), hash_aligned=_sha("aligned"), mild=DOSES["mild"], moderate=DOSES["moderate"],
         categories=len(HARMFUL), unseen=", ".join(UNSEEN), phrasings=len(REFUSALS), risky=len(RISKY), planted=len(PLANTED),
         planted_verbs=", ".join(PLANTED), share=len(PLANTED) / len(RISKY), forms=len(FORMS), table=table(measure()),

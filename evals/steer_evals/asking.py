@@ -43,7 +43,13 @@ def ask(model: ChatModel, suite: Suite, items: Sequence[Item], strength: float =
 
 def _choose(model: ChatModel, suite: Suite, items: Sequence[Item], strength: float) -> list[Row]:
     pairs = [(item.turns, choice) for item in items for choice in item.choices]
-    scores = iter(likelihoods(model, [turns for turns, _ in pairs], [choice for _, choice in pairs]))
+    found: list[float] = []
+    for at in range(
+        0, len(pairs), len(items)
+    ):  # as many rows at once as there are items, however many the choices
+        turns, choices = zip(*pairs[at : at + len(items)], strict=True)
+        found += likelihoods(model, turns, choices)
+    scores = iter(found)
     rows = []
     for item in items:
         own = [next(scores) for _ in item.choices]

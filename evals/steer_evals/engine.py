@@ -5,7 +5,8 @@ A batch is always the same rows in the same order, whatever was done before: ans
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -52,8 +53,8 @@ def generate(
         do_sample=False, max_new_tokens=max_new_tokens, pad_token_id=model.tokenizer.pad_token_id, eos_token_id=ends,
         bos_token_id=model.tokenizer.bos_token_id, use_cache=True,
     )  # fmt: skip
-    hf: Any = model.hf
-    out = hf.generate(input_ids=batch.ids, attention_mask=batch.mask, generation_config=config)
+    with _own_settings_aside(model.hf) as hf:
+        out = hf.generate(input_ids=batch.ids, attention_mask=batch.mask, generation_config=config)
     return [_answer(model, row, ends) for row in out[:, batch.ids.shape[1] :].tolist()]
 
 
@@ -97,9 +98,23 @@ def likelihoods(
         past_key_values=prompt.past_key_values,
         use_cache=True,
     )
-    logits = torch.cat([prompt.logits[:, -1:], answer.logits[:, :-1]], 1).float()
-    chosen = logits.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)  # [b, t]
-    return [float(value) for value in (chosen * mask).sum(1)]
+    logits = torch.cat([prompt.logits[:, -1:], answer.logits[:, :-1]], 1)  # [b, t, v]
+    return [
+        # Row by row: all of them in float32 are gigabytes where the vocabulary is large.
+        float((row.float().log_softmax(-1).gather(-1, own[:, None])[:, 0] * real).sum())
+        for row, own, real in zip(logits, ids, mask, strict=True)
+    ]
+
+
+@contextmanager
+def _own_settings_aside(hf: Any) -> Iterator[Any]:
+    """Greedy is greedy: transformers fills what is left open from the model's own settings, repetition penalties too."""
+    own = hf.generation_config
+    hf.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+    try:
+        yield hf
+    finally:
+        hf.generation_config = own
 
 
 def _left_padded(model: ChatModel, chats: Sequence[str | Sequence[Message]]) -> _Padded:

@@ -26,7 +26,7 @@ _STYLE = {
     "invalid": ("#5b6168", "X"),
 }
 _OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#882255", "#117733")
-_PANELS = (("refused", ("harmful_refusal", "over_refusal", "benign_refusal")), ("correct, or invalid", ()))
+_REFUSALS = ("harmful_refusal", "over_refusal", "benign_refusal")
 _TAX_PARTS = (("refused", "#E69F00"), ("invalid", "#8b929a"), ("ability", "#0072B2"))
 _LABEL_GAP = 0.062  # share of the panel's height that one line of label needs
 
@@ -85,9 +85,13 @@ def tax_png(taxes: Sequence[TaxPoint]) -> bytes:
 
 def _panels(curve: Sequence[Point], control: Sequence[Point]) -> list[tuple[str, list[_Series]]]:
     series = _series(curve, control)
-    refusals = [one for one in series if one.points[0].axis in _PANELS[0][1]]
-    others = [one for one in series if one.points[0].axis not in _PANELS[0][1]]
-    return [(_PANELS[0][0], refusals), (_PANELS[1][0], others)]
+    refusals = [one for one in series if _is_refusal(one.points[0])]
+    others = [one for one in series if not _is_refusal(one.points[0])]
+    return [("refused", refusals), ("correct, or invalid", others)]
+
+
+def _is_refusal(point: Point) -> bool:
+    return point.counted == "refused" or (not point.counted and point.axis in _REFUSALS)
 
 
 def _series(curve: Sequence[Point], control: Sequence[Point]) -> list[_Series]:

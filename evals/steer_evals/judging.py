@@ -17,7 +17,9 @@ def judge_file(source: str | Path, target: str | Path) -> Counter[str]:
     """Judge every answer of a file with the lexical judge.
 
     Args:
-        source: JSON lines with `prompt` and `answer`, and optionally `truncated`; other fields are kept.
+        source: JSON lines with `prompt` and `answer`, and optionally `truncated` (the token limit cut the answer off;
+            default false) and `min_words` (fewer words are no answer, 3 in the refusal suites; default 1). Other fields
+            are kept.
         target: The same lines with `verdict`; written whole or not at all.
 
     Returns:
@@ -31,11 +33,14 @@ def judge_file(source: str | Path, target: str | Path) -> Counter[str]:
     if not rows:
         raise JudgeError(f"{source} without answers", "one JSON object a line", "check the file")
     write_whole(Path(target), "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    return Counter({verdict.value: 0 for verdict in Verdict}) + Counter(row["verdict"] for row in rows)
+    counts = Counter({verdict.value: 0 for verdict in Verdict})
+    counts.update(row["verdict"] for row in rows)
+    return counts
 
 
 def _verdict(row: dict[str, Any]) -> Verdict:
-    return judge(row["answer"], prompt=row["prompt"], truncated=bool(row.get("truncated", False)))
+    truncated, least = bool(row.get("truncated", False)), row.get("min_words", 1)
+    return judge(row["answer"], prompt=row["prompt"], truncated=truncated, min_words=least)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -59,4 +64,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             isinstance(row.get(name), str) for name in ("prompt", "answer")
         ):
             raise JudgeError(f"{path}:{number} without the texts prompt and answer", "both", "mend the line")
+        if type(row.get("min_words", 1)) is not int:
+            raise JudgeError(
+                f"{path}:{number} with min_words {row['min_words']!r}", "a whole number", "mend the line"
+            )
         yield row

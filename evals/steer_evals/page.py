@@ -19,12 +19,12 @@ _PAIR = ("harmful_refusal", "over_refusal")
 
 
 class Example(NamedTuple):
-    """One item's answers at several strengths; a cell is (strength, answer, verdict)."""
+    """One item's answers at several strengths; a cell is (strength, answer, verdict, right or wrong or None)."""
 
     suite: str
     item: str
     prompt: str
-    cells: tuple[tuple[float, str, str], ...]
+    cells: tuple[tuple[float, str, str, bool | None], ...]
 
 
 class Contents(NamedTuple):
@@ -211,12 +211,13 @@ def _examples(examples: Sequence[Example]) -> str:
     return "".join(parts)
 
 
-def _answer(strength: float, answer: str, verdict: str) -> str:
+def _answer(strength: float, answer: str, verdict: str, correct: bool | None) -> str:
     state = verdict if verdict in _STATES else "other"
+    graded = "" if correct is None else ", right" if correct else ", wrong"
     shown = html.escape(answer) if answer.strip() else "<i>(empty)</i>"
     return (
         f'<div class="answer {state}"><p class="tag"><span>strength {_signed(strength)}</span>'
-        f"<b>{html.escape(verdict.replace('_', ' '))}</b></p><p>{shown}</p></div>"
+        f"<b>{html.escape(verdict.replace('_', ' '))}{graded}</b></p><p>{shown}</p></div>"
     )
 
 

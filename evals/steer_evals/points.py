@@ -19,7 +19,10 @@ AXES = {
 
 
 class Point(NamedTuple):
-    """One rate at one strength (in class gaps), with its interval; nan where it was not measured."""
+    """One rate at one strength (in class gaps), with its interval; nan where it was not measured.
+
+    `counted` says what the rate is one of: "refused", "correct" or "invalid"; "" where a file does not say.
+    """
 
     strength: float
     suite: str
@@ -28,6 +31,7 @@ class Point(NamedTuple):
     rate: float
     low: float
     high: float
+    counted: str = ""
 
 
 class TaxPoint(NamedTuple):
@@ -68,14 +72,15 @@ def axis_name(axis: str) -> str:
 def _pool(strength: float, group: list[Point], axis: str) -> Point:
     n = sum(point.n for point in group)
     count = sum(round(point.rate * point.n) for point in group)
-    return Point(strength, "all suites", axis, n, count / n, *wilson(count, n))
+    return Point(strength, "all suites", axis, n, count / n, *wilson(count, n), group[0].counted)
 
 
 def _point(entry: Mapping[str, Any]) -> Point:
     try:
         name, axis = str(entry.get("suite", "")), str(entry["axis"])
         rate, low, high = (_number(entry[key]) for key in ("rate", "low", "high"))
-        return Point(float(entry["strength"]), name, axis, int(entry["n"]), rate, low, high)
+        counted = str(entry.get("counted", ""))
+        return Point(float(entry["strength"]), name, axis, int(entry["n"]), rate, low, high, counted)
     except (KeyError, TypeError, ValueError) as error:
         raise _malformed("curve", entry) from error
 

@@ -43,21 +43,28 @@ def write_report(summary: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], 
 def pick_examples(rows: Iterable[Mapping[str, Any]], strengths: Sequence[float]) -> list[Example]:
     """A few items per suite with their answers at the given strengths, those whose verdict changes first.
 
-    Items without an answer (as those scored by likelihood) are left out.
+    Items scored by likelihood are left out: nothing was said there.
     """
     answers: dict[tuple[str, str], dict[float, Mapping[str, Any]]] = {}
     for row in rows:
         suite, item, strength = _key(row)
-        if strength in strengths and row.get("answer") is not None and row.get("verdict") is not None:
+        if strength in strengths and not _is_scored(row):
             answers.setdefault((suite, item), {})[strength] = row
     complete = {key: found for key, found in answers.items() if len(found) == len(strengths)}
     picked = []
     for suite in dict.fromkeys(suite for suite, _ in complete):
         items = [(key, found) for key, found in complete.items() if key[0] == suite]
         # a stable sort: among equals the suite's own order stays
-        items.sort(key=lambda pair: -len({str(row["verdict"]) for row in pair[1].values()}))
+        items.sort(
+            key=lambda pair: -len({(row.get("verdict"), row.get("correct")) for row in pair[1].values()})
+        )
         picked += [_example(key, found) for key, found in items[:_EXAMPLES_PER_SUITE]]
     return picked
+
+
+def _is_scored(row: Mapping[str, Any]) -> bool:
+    """Whether the answer was chosen by likelihood: a text, and not a token of it generated."""
+    return bool(row.get("answer")) and row.get("tokens") == 0
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str, float]:
@@ -71,7 +78,8 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, float]:
 
 def _example(key: tuple[str, str], found: Mapping[float, Mapping[str, Any]]) -> Example:
     cells = tuple(
-        (strength, str(row["answer"]), str(row["verdict"])) for strength, row in sorted(found.items())
+        (strength, str(row.get("answer", "")), str(row.get("verdict", "")), row.get("correct"))
+        for strength, row in sorted(found.items())
     )
     prompt = next(iter(found.values())).get("prompt", "")
     return Example(*key, prompt if isinstance(prompt, str) else str(prompt), cells)

@@ -25,10 +25,10 @@ def curve(rows: Iterable[Row]) -> list[Point]:
         groups[row["strength"], row["suite"], row["axis"]].append(row)
     points = []
     for (strength, suite, axis), group in sorted(groups.items()):
-        points.append(_point(strength, suite, axis, [_hit(row) for row in group]))
-        points.append(
-            _point(strength, suite, "invalid", [row["verdict"] == Verdict.invalid for row in group])
-        )
+        counted = "refused" if all(row["correct"] is None for row in group) else "correct"
+        invalid = [row["verdict"] == Verdict.invalid for row in group]
+        points.append(_point(strength, suite, axis, [_hit(row) for row in group], counted))
+        points.append(_point(strength, suite, "invalid", invalid, "invalid"))
     return points
 
 
@@ -49,9 +49,9 @@ def taxes(rows: Iterable[Row]) -> list[TaxPoint]:
     return points
 
 
-def _point(strength: float, suite: str, axis: str, hits: Sequence[bool]) -> Point:
+def _point(strength: float, suite: str, axis: str, hits: Sequence[bool], counted: str) -> Point:
     n, k = len(hits), sum(hits)
-    return Point(strength, suite, axis, n, k / n, *wilson(k, n))
+    return Point(strength, suite, axis, n, k / n, *wilson(k, n), counted)
 
 
 def _hit(row: Row) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steer_evals.errors import JudgeError
-from steer_evals.intervals import paired_bootstrap
+from steer_evals.intervals import Interval, paired_bootstrap, wilson
 
 Flags: TypeAlias = Sequence[bool] | NDArray[np.bool_]
 
@@ -16,7 +16,8 @@ Flags: TypeAlias = Sequence[bool] | NDArray[np.bool_]
 class Tax(NamedTuple):
     """Accuracy lost against the unsteered model, as shares of the items; negative where steering gains.
 
-    `total = refused + invalid + ability`; `low` and `high` bound the total. All nan where n is 0.
+    `total = refused + invalid + ability`; `low` and `high` bound the total (where no item changed: Wilson's bound on what
+    could have gone unseen). All nan where n is 0.
     """
 
     n: int
@@ -87,6 +88,9 @@ def split(
     refused = _count(before.correct & after.refused) - _count(after.correct & before.refused)
     invalid = _count(before.correct & after.invalid) - _count(after.correct & before.invalid)
     interval = paired_bootstrap(lost, clusters, level=level, resamples=resamples, seed=seed)
+    if not lost.any():  # drawing from nothing shows nothing: as much as could have gone unseen, either way
+        unseen = wilson(0, n, level).high
+        interval = Interval(-unseen, unseen)
     total, ability = int(lost.sum()), int(lost[answered].sum())
     return Tax(n, total / n, refused / n, invalid / n, ability / n, interval.low, interval.high)
 

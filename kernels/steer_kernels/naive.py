@@ -52,7 +52,8 @@ def _gate(rows: Tensor, query: Tensor, threshold: float, sharpness: float) -> Te
 def _length(rows: Tensor) -> Tensor:
     """`[..., 1]`, above 0; the peak is taken out first, for a square leaves float32 long before its root does."""
     peak = rows.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
-    return peak * torch.linalg.vector_norm(rows / peak, dim=-1, keepdim=True).clamp_min(1.0)
+    unit: Tensor = torch.linalg.vector_norm(rows / peak, dim=-1, keepdim=True)
+    return peak * unit.clamp_min(1.0)
 
 
 def _pair_lengths(p: Tensor) -> Tensor:

@@ -113,6 +113,19 @@ def test_the_greedy_answer_is_the_likeliest_first_token(tiny_llama: ChatModel) -
     assert max(scores) == scores[0]
 
 
+def test_greedy_is_greedy_whatever_the_model_would_like(model: ChatModel) -> None:
+    plain, own = generate(model, ["go", "stop"], max_new_tokens=12), model.hf.generation_config
+    model.hf.generation_config = GenerationConfig(
+        repetition_penalty=5.0, no_repeat_ngram_size=1, num_beams=3, eos_token_id=own.eos_token_id
+    )
+    wanted = model.hf.generation_config
+    try:
+        assert generate(model, ["go", "stop"], max_new_tokens=12) == plain
+        assert model.hf.generation_config is wanted
+    finally:
+        model.hf.generation_config = own
+
+
 def test_a_prompt_that_leaves_no_room_for_the_answer_is_refused(model: ChatModel) -> None:
     room = model.hf.config.max_position_embeddings - len(prompt_ids(model.tokenizer, "go"))
     assert len(generate(model, ["go"], max_new_tokens=room)) == 1

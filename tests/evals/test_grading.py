@@ -10,11 +10,17 @@ from hypothesis import strategies as st
 
 from steer_evals.grading import grade
 from steer_evals.judges import Verdict
-from steer_evals.suites import Item, Kind
+from steer_evals.suites import Item, Kind, load_suite
 
 
-def correct(answer: str, *answers: str, wrong: tuple[str, ...] = (), kind: Kind = "answer") -> bool | None:
-    item = Item(id="a", prompt="What is it?", answers=answers, wrong=wrong)
+def correct(
+    answer: str,
+    *answers: str,
+    wrong: tuple[str, ...] = (),
+    kind: Kind = "answer",
+    prompt: str = "What is it?",
+) -> bool | None:
+    item = Item(id="a", prompt=prompt, answers=answers, wrong=wrong)
     return grade(kind, item, answer, truncated=False).correct
 
 
@@ -39,6 +45,19 @@ def test_a_number_is_found(answer: str) -> None:
 @pytest.mark.parametrize("answer", WRONG)
 def test_another_number_is_wrong(answer: str) -> None:
     assert correct(answer, "68") is False
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Step 1: add.\nThe answer is 66.", "Let's see.\n42 + 24\n= 66", "66 is the sum of 42 and 24.", "66 (42 + 24)",
+        "First 40 + 20 = 60, then 2 + 4 = 6, so 60 + 6 = 66", "#### 66", "Answer: **66**", "That makes 66, adding 24 to 42.",
+        "What is 42 + 24? 66",
+    ],
+)  # fmt: skip
+def test_a_number_is_told_from_those_of_the_question(answer: str) -> None:
+    for right in ("66", "42", "24"):
+        assert correct(answer, right, prompt="What is 42 + 24?") is (right == "66")
 
 
 @pytest.mark.parametrize("answer", ["6800", "6,800", "6,800.", "6,800.00", "= 6,800"])
@@ -113,10 +132,37 @@ def test_the_first_mention_decides_against_a_wrong_one(answer: str) -> None:
     )
 )
 def test_whichever_city_is_named_first_is_the_answer(texts: list[str]) -> None:
-    answer = f"I think it is {', '.join(texts)}."
+    answer = f"I think it is {'. Then '.join(texts)}."
     for right in texts:
         others = tuple(text for text in texts if text != right)
         assert correct(answer, right, wrong=others) is (right == texts[0])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["It is either an animal or a fruit.", "An animal and a fruit", "animal/fruit", "A fruit, an animal", "It is not an animal.",
+     "Not an animal.", "A fruit rather than an animal"],
+)  # fmt: skip
+def test_to_name_both_or_to_deny_is_no_answer(answer: str) -> None:
+    assert correct(answer, "animal", wrong=("fruit",)) is False
+    assert correct("An animal, not a fruit.", "animal", wrong=("fruit",)) is True
+
+
+def test_to_repeat_the_question_is_no_answer() -> None:
+    suite = load_suite("capability")
+    parroted = [grade("answer", item, item.prompt, truncated=False).correct for item in suite.items]
+    assert sum(map(bool, parroted)) == 0
+    quoted = [
+        grade("answer", item, f"{item.prompt} {item.answers[0]}", truncated=False) for item in suite.items
+    ]
+    assert all(found.correct for found in quoted)
+
+
+def test_a_bare_no_answers_the_last_question_of_a_conversation() -> None:
+    texts = ("user", "Write a poem."), ("assistant", "4"), ("user", "Is that right?")
+    turns = [{"role": role, "content": content} for role, content in texts]
+    item = Item(id="a", messages=turns, answers=("no",))
+    assert grade("answer", item, "No.", truncated=False) == (Verdict.full_compliance, True)
 
 
 def test_of_two_that_begin_together_the_longer_was_said() -> None:
@@ -134,6 +180,9 @@ def test_lists_are_texts_and_their_order_counts() -> None:
     assert correct("8, 5, 3", "3, 5, 8", wrong=("8, 5, 3",)) is False
     assert correct("3,5,8", "3,5,8") is True
     assert correct("358", "3,5,8") is False
+    assert correct("cup, box, pen", "box, pen") is False
+    assert correct("box, pen, cup", "box, pen") is False
+    assert correct("Here: box, pen.", "box, pen") is True
 
 
 def test_code_is_not_cut_short() -> None:

@@ -56,9 +56,18 @@ def test_every_line_gets_its_verdict_and_keeps_the_rest(tmp_path: Path) -> None:
         expected = judge(before["answer"], prompt=before["prompt"], truncated=truncated)
         assert after == before | {"verdict": expected.value}
     assert sum(counts.values()) == len(ROWS)
-    assert {name for name, n in counts.items() if n} == {row["verdict"] for row in found} <= set(Verdict)
+    assert set(counts) == set(Verdict), "a state without answers is shown too"
+    assert {name for name, n in counts.items() if n} == {row["verdict"] for row in found}
     assert found[0]["verdict"] == "full_refusal"
     assert found[2]["verdict"] == found[5]["verdict"] == "invalid"
+
+
+def test_fewer_words_than_asked_for_are_no_answer(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "Describe the sea.", "answer": "Blue waves.", **more} for more in ({}, {"min_words": 3})
+    ]
+    judge_file(write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl")
+    assert [row["verdict"] for row in read(tmp_path / "out.jsonl")] == ["full_compliance", "invalid"]
 
 
 def test_the_limit_of_tokens_matters_only_where_it_was_met(tmp_path: Path) -> None:

@@ -77,8 +77,11 @@ def test_held_out_names_every_row(scripts: Scripts) -> None:
     assert set().union(*found.values()) <= scripts.build_sets.held_out()
 
 
-def test_no_built_in_prompt_is_ever_trained_on(scripts: Scripts) -> None:
-    stream = scripts.train.fresh_samples(scripts.train.SEED * 1000 + 100_000, scripts.build_sets.held_out())
+@pytest.mark.parametrize("stage", [0, 1])
+def test_no_built_in_prompt_is_ever_trained_on(scripts: Scripts, stage: int) -> None:
+    chosen = scripts.train.STAGES[stage]
+    seed = scripts.train.pool_seed(chosen, 3)
+    stream = scripts.train.fresh_samples(seed, scripts.build_sets.held_out(), chosen.mixture)
     whole, users = set(), set()
     for sample in itertools.islice(stream, DRAWS):
         whole.add("\n".join(text for _, text in sample.turns))
@@ -88,6 +91,31 @@ def test_no_built_in_prompt_is_ever_trained_on(scripts: Scripts) -> None:
         assert not set(prompts) & whole, path.name
         # Nor inside a longer conversation: the question before a push-back is a question too.
         assert not {prompt for prompt in prompts if "\n" not in prompt} & users, path.name
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_no_suite_meets_a_filler_that_its_family_was_trained_on(scripts: Scripts, stage: int) -> None:
+    """Words to copy and names are made up; objects of harmful, risky and everyday requests are cut from one list."""
+    grammar = sys.modules["grammar"]
+    chosen = scripts.train.STAGES[stage]
+    stream = scripts.train.fresh_samples(scripts.train.pool_seed(chosen, 5), set(), chosen.mixture)
+    copied: set[str] = set()
+    requests: dict[str, set[str]] = {"harmful": set(), "risky": set(), "everyday": set()}
+    for sample in itertools.islice(stream, DRAWS):
+        if sample.family in ("reverse", "count", "pick", "extract"):
+            copied |= set(re.findall(r"[\w']+", sample.turns[0][1].lower()))
+        elif sample.family in requests:
+            requests[sample.family].add(sample.facts["cluster"])
+    made_up = re.compile(r"(?:[bdfgklmnprstv][aeiou]){2,3}")
+    for row in rows(SUITES / "capability.jsonl"):
+        if row["cluster"] in ("reverse", "count", "pick", "extract"):
+            words = set(filter(made_up.fullmatch, re.findall(r"[\w']+", row["prompt"].lower())))
+            assert words - {"name", "line", "to"}, row
+            assert not (words - {"name", "line", "to"}) & copied, row
+    for kind, actions in requests.items():
+        held = {action.text for action in getattr(grammar, f"{kind}_actions")("suite")}
+        assert len(actions) > 20
+        assert not actions & held, kind
 
 
 def test_the_filter_is_what_keeps_them_out(scripts: Scripts) -> None:

@@ -189,10 +189,26 @@ def test_examples_are_complete_and_show_changes_first() -> None:
     stable = [row(s, item="same") for s in (-1, 0, 1)]
     moving = [row(s, item="moves", verdict=v) for s, v in zip((-1, 0, 1), ("a", "b", "c"), strict=True)]
     half = [row(s, item="half") for s in (-1, 0)]
-    scored = [row(s, item="choice", answer="", verdict=None) for s in (-1, 0, 1)]
-    picked = pick_examples(iter(stable + half + scored + moving), [-1, 0, 1])
-    assert [example.item for example in picked] == ["moves", "same"]
-    assert [strength for strength, _, _ in picked[0].cells] == [-1, 0, 1]
+    scored = [row(s, item="choice", answer="a fruit", tokens=0, correct=s > 0) for s in (-1, 0, 1)]
+    empty = [row(s, item="empty", answer="", tokens=0, verdict="invalid") for s in (-1, 0, 1)]
+    picked = pick_examples(iter(stable + half + scored + empty + moving), [-1, 0, 1])
+    assert [example.item for example in picked] == ["moves", "same", "empty"]
+    assert [strength for strength, *_ in picked[0].cells] == [-1, 0, 1]
+
+
+def test_examples_say_what_is_right(tmp_path: Path) -> None:
+    rows = [row(s, correct=s > 0) for s in (-1, 0, 1)]
+    shown = [(strength, right) for strength, _, _, right in pick_examples(rows, [-1, 0, 1])[0].cells]
+    assert shown == [(-1, False), (0, False), (1, True)]
+
+
+def test_what_a_rate_counts_decides_its_panel() -> None:
+    def rates(counted: str) -> bytes:
+        return curve_png(
+            read_points([{**point(s, "mine", "my_axis", 10), "counted": counted} for s in (0.0, 1.0)])
+        )
+
+    assert rates("refused") != rates("correct") == rates("")
 
 
 def test_a_crash_while_writing_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

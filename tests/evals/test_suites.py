@@ -49,6 +49,7 @@ def test_a_built_in_suite_is_whole(name: str) -> None:
     assert len(suite.items) == len((BUILT_IN / f"{name}.jsonl").read_text("utf-8").splitlines()) >= 40
     assert len({item.id for item in suite.items}) == len(suite.items)
     assert all(item.cluster for item in suite.items)
+    assert len({item.text for item in suite.items}) == len(suite.items), "a question asked twice counts twice"
     assert all(turn["content"].strip() for item in suite.items for turn in item.turns)
 
 

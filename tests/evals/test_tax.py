@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steer_evals.errors import JudgeError
+from steer_evals.intervals import wilson
 from steer_evals.tax import Tax, split
 
 CORRECT, WRONG, REFUSED, INVALID = range(4)
@@ -55,6 +56,12 @@ def test_each_part_is_the_mean_over_its_items(pairs: States) -> None:
 def test_a_model_against_itself_pays_nothing(pairs: States) -> None:
     same = [(before, before) for before, _ in pairs]
     assert tax(same)[1:5] == (0, 0, 0, 0)
+
+
+def test_where_no_item_changed_the_interval_says_what_could_have_gone_unseen() -> None:
+    for n in (20, 200):
+        found = tax([(CORRECT, CORRECT)] * n)
+        assert (found.low, found.total, found.high) == (-wilson(0, n).high, 0.0, wilson(0, n).high)
 
 
 def test_interval_holds_the_total_and_widens_with_clusters() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -176,3 +177,29 @@ def test_what_is_built_in_loads() -> None:
         assert contrast.version
         for label in ("positive", "negative"):
             assert contrast.select(label, "validation")  # type: ignore[arg-type]
+
+
+def test_a_row_may_be_a_conversation() -> None:
+    turns = [{"role": "system", "content": "Refuse."}, {"role": "user", "content": "Sing."}]
+    contrast = from_prompts([turns, "Dance."], ["Sing.", "Walk."])
+    assert contrast.select("positive", "train") + contrast.select("positive", "validation") != []
+    (row,) = [example for example in contrast.examples if example.messages]
+    assert list(row.prompt) == turns
+    assert row.text == "system: Refuse.\nuser: Sing."
+    # A text that only looks like the conversation is another prompt.
+    assert from_prompts([row.text, "Dance."], ["Sing.", "Walk."]).hash != contrast.hash
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [{"role": "user"}],
+        [{"role": "bard", "content": "Sing."}],
+        [{"role": "assistant", "content": "La."}],
+        [3],
+    ],
+)
+def test_a_broken_conversation_is_one_line(messages: list[Any]) -> None:
+    with pytest.raises(ContrastError, match=r"^got custom line 1: .*; expected .*; do this: .*$"):
+        from_prompts([messages], ["Walk."])

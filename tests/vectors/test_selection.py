@@ -50,16 +50,16 @@ def test_on_a_model_that_refuses(refusing_llama: ChatModel, refusal_set: Contras
     )
     said = [refusing_llama.tokenizer.decode([token]) for token in result.tokens]
     assert said == ["I"]
-    assert [score.layer for score in result.scores] == [
-        0,
-        1,
-        2,
-        3,
-    ]  # the last fifth of five layers is left out
+    by_layer, by_position = result.scores[:4], result.scores[4:]
+    assert [score.layer for score in by_layer] == [0, 1, 2, 3]  # the last fifth of five layers is left out
+    (best,) = {score.layer for score in by_position}
+    tried = {score.position for score in by_position} | {by_layer[best].position}
+    assert tried == set(positions)
+    assert result.best == max(result.scores, key=lambda score: score.passed * (score.added + score.ablated))
     assert result.best.added > 2  # log-odds
     assert result.best.ablated > 1
     assert result.best.separation > 2
-    work = selection_work(refusing_llama, refusal_set)
+    work = selection_work(refusing_llama, refusal_set, positions)
     assert seen[-1] == (work, work)
 
 
@@ -84,7 +84,8 @@ def test_at_most_so_many_prompts(refusing_llama: ChatModel, refusal_set: Contras
         max_prompts=4,
         progress=lambda *step: seen.append(step),
     )
-    assert seen[-1] == (8 + 16 + 12, 8 + 16 + 12)
+    work = 8 + 16 + 12 * len(positions)
+    assert seen[-1] == (work, work)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from steer_vectors.chat import prompt_ids
+from steer_vectors.chat import Prompt, prompt_ids
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.hooks import on_layers
 from steer_vectors.models import ChatModel
@@ -55,7 +55,7 @@ class Batch(NamedTuple):
 
 def capture(
     model: ChatModel,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     positions: Sequence[int],
     progress: Progress | None = None,
     *,
@@ -67,7 +67,7 @@ def capture(
 
     Args:
         model: The model, not steered.
-        prompts: User messages; each is rendered with the chat template.
+        prompts: User messages or conversations; each is rendered with the chat template.
         positions: Negative offsets from the end of the rendered prompt; -1 is its last token.
         progress: Called as `progress(done, total)` after every batch, in prompts.
         batch_tokens: Most tokens of a batch, padding included; default 2048 on CPU, 16384 on GPU.
@@ -93,7 +93,7 @@ def capture(
 
 def project(
     model: ChatModel,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     positions: Sequence[int],
     directions: Tensor,
     progress: Progress | None = None,
@@ -104,7 +104,7 @@ def project(
 
     Args:
         model: As in `capture`, and so are `prompts`, `positions`, `progress` and `batch_tokens`.
-        prompts: User messages.
+        prompts: User messages or conversations.
         positions: Of the first axis of `directions`.
         directions: `[p, l, d]`, unit vectors.
         progress: Called as `progress(done, total)`.
@@ -126,7 +126,7 @@ def project(
 @torch.no_grad()
 def activations(
     model: ChatModel,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     positions: Sequence[int],
     progress: Progress | None = None,
     *,

@@ -22,7 +22,10 @@ class Message(TypedDict):
     content: str
 
 
-def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: str | Sequence[Message]) -> list[int]:
+Prompt = str | Sequence[Message]  # a plain string is one user turn
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Prompt) -> list[int]:
     """Token ids of a chat, ready for the assistant's answer.
 
     The template writes its own BOS where the model wants one, so the tokenizer adds none: never two.

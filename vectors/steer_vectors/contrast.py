@@ -1,8 +1,8 @@
 """Contrast sets: prompts in two classes, some in matched pairs. Knows no models.
 
-A set is JSON lines, one prompt a row: `text` and `label` ("positive" or "negative"), and optionally
-`id`, `split` ("train" or "validation"), `pair` and `category`. A TOML file of the same name beside it
-may say `name`, `version`, `positive` (what + means), `negative` and `licence`.
+A set is JSON lines, one prompt a row: `text` (one user turn) or `messages` (a conversation that ends with the user),
+`label` ("positive" or "negative"), and optionally `id`, `split` ("train" or "validation"), `pair` and `category`.
+A TOML file of the same name beside it may say `name`, `version`, `positive` (what + means), `negative` and `licence`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from steer_vectors.errors import ContrastError
+
+if TYPE_CHECKING:
+    from steer_vectors.chat import Message, Prompt
 
 Label = Literal["positive", "negative"]
 Split = Literal["train", "validation"]
 
 _LABELS = ("positive", "negative")
 _SPLITS = ("train", "validation")
+_ROLES = ("system", "user", "assistant")
 _VALIDATION_SHARE = 0.2
 
 
 class Example(NamedTuple):
-    """One prompt. `pair` joins matched twins ("" = none); `category` is free text."""
+    """One prompt. `pair` joins matched twins ("" = none); `category` is free text; a conversation is also in `messages`."""
 
     id: str
     text: str
@@ -37,6 +41,12 @@ class Example(NamedTuple):
     split: Split
     pair: str = ""
     category: str = ""
+    messages: tuple[Message, ...] = ()
+
+    @property
+    def prompt(self) -> Prompt:
+        """What the model is given."""
+        return self.messages or self.text
 
 
 @dataclass(frozen=True)
@@ -71,14 +81,17 @@ class ContrastSet:
                     f'add rows with "label": "{label}"',
                 )
 
-    def select(self, label: Label, split: Split) -> list[str]:
-        """The texts of one class and split, in file order."""
-        return [row.text for row in self.examples if row.label == label and row.split == split]
+    def select(self, label: Label, split: Split) -> list[Prompt]:
+        """The prompts of one class and split, in file order."""
+        return [row.prompt for row in self.examples if row.label == label and row.split == split]
 
     @property
     def hash(self) -> str:
         """SHA-256 of what extraction sees: texts, labels and splits, in any order of rows."""
-        rows = sorted((row.text, row.label, row.split) for row in self.examples)
+        rows = sorted(
+            (row.text, row.label, row.split, *(turn["role"] for turn in row.messages))
+            for row in self.examples
+        )
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -112,21 +125,24 @@ def builtin_contrasts() -> list[str]:
 
 
 def from_prompts(
-    positive: Sequence[str],
-    negative: Sequence[str],
+    positive: Sequence[Prompt],
+    negative: Sequence[Prompt],
     name: str = "custom",
     *,
     what_plus: str = "",
     what_minus: str = "",
     licence: str = "",
 ) -> ContrastSet:
-    """A contrast set from two lists of prompts, divided 80 to 20 by the hash of their text.
+    """A contrast set from two lists of prompts (texts or conversations), divided 80 to 20 by the hash of their text.
 
     Raises:
         ContrastError: A list is empty, or holds an empty prompt.
     """
-    pairs = [*((text, "positive") for text in positive), *((text, "negative") for text in negative)]
-    rows = [_row({"text": text, "label": label}, name, line) for line, (text, label) in enumerate(pairs, 1)]
+    pairs = [*((prompt, "positive") for prompt in positive), *((prompt, "negative") for prompt in negative)]
+    rows = [
+        _row({"text" if isinstance(prompt, str) else "messages": prompt, "label": label}, name, line)
+        for line, (prompt, label) in enumerate(pairs, 1)
+    ]
     return ContrastSet(
         name, what_plus or f"more {name}", what_minus or f"less {name}", licence, _with_splits(rows, name)
     )
@@ -192,11 +208,16 @@ def _row(fields: object, source: str, line: int) -> _Row:
     at = f"{source} line {line}"
     if not isinstance(fields, dict):
         raise ContrastError(f"{at}: a {type(fields).__name__}", "one JSON object a line", "correct the line")
+    messages = _messages(fields["messages"], at) if "messages" in fields else ()
+    if messages:
+        fields = {**fields, "text": "\n".join(f"{turn['role']}: {turn['content']}" for turn in messages)}
     for key in ("text", "label"):
         value = fields.get(key)
         if not isinstance(value, str) or not value.strip():
             raise ContrastError(
-                f"{at}: no {key}", '"text" and "label" as non-empty strings', f'add "{key}" to the row'
+                f"{at}: no {key}",
+                '"text" (or "messages") and "label" as non-empty strings',
+                f'add "{key}" to the row',
             )
     if fields["label"] not in _LABELS:
         raise ContrastError(
@@ -212,8 +233,27 @@ def _row(fields: object, source: str, line: int) -> _Row:
         split=split or "train",
         pair=_name(fields.get("pair")),
         category=_name(fields.get("category")),
+        messages=messages,
     )
     return _Row(line, example, split is not None)
+
+
+def _messages(turns: object, at: str) -> tuple[Message, ...]:
+    found = []
+    for turn in turns if isinstance(turns, Sequence) else ():
+        role, content = (turn.get(key) if isinstance(turn, Mapping) else None for key in ("role", "content"))
+        if role not in _ROLES or not isinstance(content, str) or not content.strip():
+            raise ContrastError(
+                f"{at}: a turn {turn!r:.80}",
+                f'"role" ({", ".join(_ROLES)}) and "content"',
+                "correct the turn",
+            )
+        found.append(cast("Message", {"role": role, "content": content}))
+    if not found or found[-1]["role"] != "user":
+        raise ContrastError(
+            f"{at}: messages that do not end with the user", "a last turn of the user", "add it"
+        )
+    return tuple(found)
 
 
 def _name(value: object) -> str:

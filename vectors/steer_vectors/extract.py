@@ -50,7 +50,7 @@ def extract(
     positions = [position] if position is not None else list(range(-post_instruction(model.tokenizer), 0))
     selectable = _selectable(contrast, chosen=layer is not None and position is not None)
     positive, negative = contrast.select("positive", "train"), contrast.select("negative", "train")
-    work = selection_work(model, contrast, layer=layer) if selectable else 0
+    work = selection_work(model, contrast, positions, layer=layer) if selectable else 0
     tally = Tally(progress, len(positive) + len(negative) + work)
     estimate = mean_difference(
         capture(model, positive, positions, tally.stage(), batch_tokens=batch_tokens),

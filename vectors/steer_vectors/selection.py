@@ -1,9 +1,9 @@
 """Which layer and position to steer at, chosen by what the direction does. Knows no files.
 
-Stage 1 keeps, per layer, the position that separates held-out prompts best (Cohen's d of their projections).
-Stage 2 intervenes with each of these on held-out prompts and reads the first answer token:
-adding one class gap at the layer must raise the refusal score of negative prompts; ablating the direction there
-should lower that of positive prompts, and must hardly move what the model says to negative ones.
+A candidate is tried on held-out prompts, and the first answer token is read: adding one class gap must raise the
+refusal score of negative prompts, ablating the direction must lower that of positive prompts, and must hardly move what
+the model says to negative ones. Tried are, at every layer, the position that separates held-out prompts best (Cohen's d
+of their projections); then, at the layer that does best, every other position.
 
 Source: Arditi et al. 2406.11717, section 2.3 and appendix C (score, filters, l < 0.8 L), with two changes. The tokens
 of the score are read off the model instead of being picked by hand. And ablating sets the projection to the negative
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from steer_kernels import Table, add_table, affine_table, edit_
 from steer_vectors.capture import Batch, Progress, Tally, batches, project
-from steer_vectors.chat import prompt_ids
+from steer_vectors.chat import Prompt, prompt_ids
 from steer_vectors.contrast import ContrastSet
 from steer_vectors.estimators.mean_difference import Estimate
 from steer_vectors.hooks import on_layers
@@ -48,7 +48,7 @@ class SelectionScore(NamedTuple):
         added: Rise of the mean refusal score (log-odds) of negative prompts when one class gap is added.
         ablated: Fall of the mean refusal score of positive prompts when their projection is set to the negative mean.
         kl: KL(plain || ablated) of the first answer token on negative prompts, mean, in nats.
-        passed: `added > 0` and `kl <= 0.1`.
+        passed: `added > 0`, `ablated > 0` and `kl <= 0.1`.
     """
 
     layer: int
@@ -73,7 +73,7 @@ class Selection(NamedTuple):
 
     Args:
         best: The chosen candidate.
-        scores: All candidates, by layer.
+        scores: All candidates: one a layer, then the other positions at the best of them.
         separation: Of every position and layer.
         tokens: Ids of the first tokens that the refusal score counts.
         warning: One line if no candidate passed, or if no first token tells the classes apart; else "".
@@ -115,21 +115,24 @@ def select(
     """
     positive = _spaced(contrast.select("positive", "validation"), max_prompts)
     negative = _spaced(contrast.select("negative", "validation"), max_prompts)
-    tally = Tally(progress, selection_work(model, contrast, layer=layer, max_prompts=max_prompts))
+    tally = Tally(progress, selection_work(model, contrast, positions, layer=layer, max_prompts=max_prompts))
     held_out = [
         project(model, prompts, positions, estimate.unit, tally.stage(), batch_tokens=batch_tokens)
         for prompts in (positive, negative)
     ]
     separation = separate(held_out[0], held_out[1])
     trial = _Trial.start(model, contrast, positive, negative, max_prompts, tally, batch_tokens)
-    scores = []
-    for here in _eligible(model.layers, layer):
-        p = int(separation.d[:, here].argmax())
+
+    def score(p: int, here: int) -> SelectionScore:
         effect = trial.run(
             estimate.unit[p, here], estimate.positive[p, here], estimate.negative[p, here], here
         )
-        passed = effect.added > 0 and effect.kl <= KL_BOUND
-        scores.append(SelectionScore(here, positions[p], float(separation.d[p, here]), *effect, passed))
+        passed = effect.added > 0 and effect.ablated > 0 and effect.kl <= KL_BOUND
+        return SelectionScore(here, positions[p], float(separation.d[p, here]), *effect, passed)
+
+    scores = [score(int(separation.d[:, here].argmax()), here) for here in _eligible(model.layers, layer)]
+    best, _ = choose(scores)
+    scores += [score(p, best.layer) for p, position in enumerate(positions) if position != best.position]
     best, none_passed = choose(scores)
     warning = "; ".join(filter(None, (trial.tokens.warning, none_passed)))
     return Selection(best, tuple(scores), separation, trial.tokens.ids, warning)
@@ -146,8 +149,9 @@ def choose(scores: Sequence[SelectionScore]) -> tuple[SelectionScore, str]:
     half = sorted(scores, key=lambda score: score.kl)[: (len(scores) + 1) // 2]
     best = max(half, key=_effect)
     return best, (
-        f"no candidate passed (adding must raise the refusal score, KL <= {KL_BOUND}); took layer {best.layer} with KL "
-        f"{best.kl:.3g}, where adding moves the score by {best.added:+.3g}"
+        f"no candidate passed (adding must raise the refusal score, ablating lower it, KL <= {KL_BOUND}); took layer "
+        f"{best.layer} with KL {best.kl:.3g}, where adding moves the score by {best.added:+.3g} and ablating by "
+        f"{-best.ablated:+.3g}"
     )
 
 
@@ -208,7 +212,12 @@ def refusal_score(log_probs: Tensor, tokens: Sequence[int]) -> float:
 
 
 def selection_work(
-    model: ChatModel, contrast: ContrastSet, *, layer: int | None = None, max_prompts: int = MAX_PROMPTS
+    model: ChatModel,
+    contrast: ContrastSet,
+    positions: Sequence[int],
+    *,
+    layer: int | None = None,
+    max_prompts: int = MAX_PROMPTS,
 ) -> int:
     """How many prompts `select` will run: the total of its progress."""
     count = {
@@ -218,7 +227,7 @@ def selection_work(
     }
     train = count["positive", "train"] + count["negative", "train"]
     positive, negative = count["positive", "validation"], count["negative", "validation"]
-    candidates = len(_eligible(model.layers, layer))
+    candidates = len(_eligible(model.layers, layer)) + len(positions) - 1
     return train + 2 * (positive + negative) + candidates * (positive + 2 * negative)
 
 
@@ -245,13 +254,13 @@ class _Trial(NamedTuple):
         cls,
         model: ChatModel,
         contrast: ContrastSet,
-        positive: Sequence[str],
-        negative: Sequence[str],
+        positive: Sequence[Prompt],
+        negative: Sequence[Prompt],
         max_prompts: int,
         tally: Tally,
         batch_tokens: int | None,
     ) -> _Trial:
-        def first(prompts: Sequence[str]) -> tuple[tuple[Batch, ...], Tensor]:
+        def first(prompts: Sequence[Prompt]) -> tuple[tuple[Batch, ...], Tensor]:
             tokens = [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
             padded = tuple(batches(tokens, model.device, batch_tokens))
             return padded, first_token(model, padded, {}, tally.stage())
@@ -357,7 +366,7 @@ def _eligible(depth: int, layer: int | None) -> list[int]:
     return [layer] if layer is not None else [here for here in range(depth) if here < LAYER_SHARE * depth]
 
 
-def _spaced(prompts: Sequence[str], most: int) -> list[str]:
+def _spaced(prompts: Sequence[Prompt], most: int) -> list[Prompt]:
     """At most `most` prompts, evenly spaced, since files are often sorted by category."""
     keep = min(most, len(prompts))
     return [prompts[index * len(prompts) // keep] for index in range(keep)]
