@@ -92,7 +92,7 @@ def extract(
         model: A loaded model, not steered.
         contrast: A built-in contrast set ("refusal", "false-refusal"), a JSONL file, or a `ContrastSet`.
         layer: 0-based; chosen on held-out prompts if not given.
-        position: Negative offset from the prompt's end; chosen if not given.
+        position: Negative offset from the prompt's end, or 0 for the answer's tokens; chosen if not given.
         progress: Called as `progress(done, total)`.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -36,11 +35,11 @@ def steered(model: ChatModel, plan: Plan | Vector | Recipe, strength: Strength =
         The same model: call `steer.generate`, or `model.hf` directly.
 
     Raises:
-        PlanError: A strength that is not finite, or not one number per row.
+        PlanError: A strength that is not finite (times an edit's scale too), or not one number per row.
         MismatchError: A vector of another model.
     """
     recipe = plan if isinstance(plan, Recipe) else compile_plan(as_plan(plan), model)
-    rows = _rows(strength).to(model.device)
+    rows = strength_rows(strength, recipe).to(model.device)
     phase = _Phase()
     edits = {layer: _edit(steps, rows, phase) for layer, steps in recipe.steps.items()}
     handle = _decoder(model).register_forward_pre_hook(phase.watch, with_kwargs=True)
@@ -54,6 +53,23 @@ def steered(model: ChatModel, plan: Plan | Vector | Recipe, strength: Strength =
 def as_plan(plan: Plan | Vector) -> Plan:
     """A vector alone stands for adding it."""
     return plan if isinstance(plan, Plan) else Plan.add(plan)
+
+
+def strength_rows(strength: Strength, recipe: Recipe) -> Tensor:
+    """Strengths as `[1]` or `[b]` float32, which is what the op computes in.
+
+    Raises:
+        PlanError: Not numbers, or not finite in float32: as they are, or times the scale of an edit.
+    """
+    rows = _rows(strength)
+    for scale in {step.scale for steps in recipe.steps.values() for step in steps}:
+        if not bool(torch.isfinite(rows * scale).all()):
+            raise PlanError(
+                f"strength {strength} times the scale {scale:g} of an edit",
+                "numbers that are finite in float32",
+                "choose a smaller strength or scale",
+            )
+    return rows
 
 
 def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> float:
@@ -118,16 +134,19 @@ def _edit(steps: tuple[Step, ...], rows: Tensor, phase: _Phase) -> Callable[[Ten
 
 
 def _rows(strength: Strength) -> Tensor:
-    """Strengths as `[1]` or `[b]` float32, finite."""
-    if isinstance(strength, bool | str):
-        raise PlanError(f"strength {strength!r}", "a finite number", "choose a strength such as -1 or 0.5")
-    rows = torch.as_tensor(strength, dtype=torch.float32).detach()
-    if (
-        rows.ndim > 1
-        or rows.numel() == 0
-        or not all(math.isfinite(value) for value in rows.reshape(-1).tolist())
-    ):
-        raise PlanError(
-            f"strength {strength}", "one finite number, or one per row", "choose a strength such as -1 or 0.5"
-        )
+    try:
+        rows = torch.as_tensor(strength, dtype=torch.float32).detach()
+    except (TypeError, ValueError, OverflowError) as error:  # words, None, lists of uneven lists
+        raise _no_strength(strength) from error
+    fits = rows.ndim <= 1 and rows.numel() > 0 and bool(torch.isfinite(rows).all())
+    if isinstance(strength, bool) or not fits:
+        raise _no_strength(strength)
     return rows.reshape(-1)
+
+
+def _no_strength(strength: object) -> PlanError:
+    return PlanError(
+        f"strength {strength!r}",
+        "one number that is finite in float32, or one per row",
+        "choose a strength such as -1 or 0.5",
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -17,6 +19,7 @@ import steer
 
 if TYPE_CHECKING:
     from steer.plan import Plan
+    from steer_evals.card import Cell
     from steer_evals.points import Point
     from steer_evals.run import Run
 
@@ -51,6 +54,7 @@ def demo(
     """Show the tax curve of the reference model: extract, sweep, report. Offline, about a minute."""
     from steer_evals.demo import run_demo
 
+    _can_make(out)
     with _bars() as bar:
         run = run_demo(out, bar)
     _show_run(run, as_json)
@@ -95,10 +99,13 @@ def inspect(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show what is in a vector, a run or a model; `reference` measures the card of the built-in models."""
+    """Show what is in a vector, a run or a model; `reference` measures the card of the built-in models.
+
+    Exit code 1 if a rate of the card is OUTSIDE its bound.
+    """
     if what == "reference":
         _show_card(as_json)
-    elif what.endswith(".safetensors"):
+    elif what.endswith(".safetensors") or (os.path.isfile(what) and not what.endswith(".gguf")):
         _show_vector(steer.load_vector(what), as_json)
     elif (Path(what) / "settings.json").is_file():
         _show_run(steer.Run(what), as_json)
@@ -112,21 +119,25 @@ def generate(
     prompt: Annotated[list[str], typer.Argument(help="One prompt or several.", show_default=False)],
     vector: VectorFile = None,
     policy: PolicyFile = None,
-    strength: Annotated[float, typer.Option(help="In class gaps for add; 0 is the plain model.")] = 0.0,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="In class gaps for add; 1 if a vector or policy is given alone, 0 is the plain model.",
+            show_default=False,
+        ),
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 64,
     dtype: Precision = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer prompts, steered or plain."""
-    plan = _plan(vector, policy) if vector or policy else None
-    if plan is None and strength != 0:
-        _plan(vector, policy)
+    wanted = vector is not None or policy is not None or strength  # a strength of nothing is refused
+    plan = _plan(vector, policy) if wanted else None
+    if strength is None:
+        strength = 0.0 if plan is None else 1.0
     live = _load(model, dtype)
-    if plan is None:
+    with nullcontext() if plan is None else steer.steered(live, plan, strength), _waiting("answering"):
         answers = steer.generate(live, prompt, max_new_tokens=max_new_tokens)
-    else:
-        with steer.steered(live, plan, strength):
-            answers = steer.generate(live, prompt, max_new_tokens=max_new_tokens)
     if as_json:
         _print_json(
             [{"prompt": p, "strength": strength, "answer": a} for p, a in zip(prompt, answers, strict=True)]
@@ -155,6 +166,7 @@ def sweep(
     """Map strength against refusal, over-refusal and capability."""
     from steer_evals.suites import load_suite
 
+    _can_make(out)
     plan, numbers = _plan(vector, policy), _numbers(strengths)
     suites = [load_suite(name.strip()) for name in suite.split(",") if name.strip()]
     live = _load(model, dtype)
@@ -175,7 +187,8 @@ def judge(
     """Judge answers: full compliance, partial refusal, full refusal, invalid."""
     from steer_evals.judging import judge_file
 
-    counts = judge_file(source, target)
+    with _waiting("judging"):
+        counts = judge_file(source, target)
     if as_json:
         _print_json(dict(counts))
     else:
@@ -185,7 +198,8 @@ def judge(
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="Folder of a sweep.")], as_json: AsJson = False) -> None:
     """Write the HTML report and the figures of a run."""
-    path = steer.Run(run).report()
+    with _waiting("writing the report"):
+        path = steer.Run(run).report()
     if as_json:
         _print_json({"report": str(path)})
     else:
@@ -226,7 +240,8 @@ def _load(model: str, dtype: str | None) -> steer.ChatModel:
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype is not None and dtype not in kinds:
         raise _usage(f"--dtype {dtype}", " or ".join(kinds), "choose one")
-    return steer.load(model, dtype=None if dtype is None else kinds[dtype])
+    with _waiting("loading the model"):
+        return steer.load(model, dtype=None if dtype is None else kinds[dtype])
 
 
 def _plan(vector: str | None, policy: str | None) -> Plan:
@@ -247,15 +262,41 @@ def _numbers(text: str) -> list[float]:
 
 
 def _can_write(path: Path) -> None:
-    """Minutes of work must not end at an unwritable path."""
-    if path.is_dir() or not path.parent.is_dir():
-        raise _usage(f"--out {path}", "a file in an existing folder", "choose another path")
+    """Minutes of work must not end at a path where no file can be written."""
+    if (os.path.exists(path) and not os.path.isfile(path)) or not _writable(path.parent):
+        raise _usage(
+            f"--out {path}, which cannot be written", "a file in an existing folder", "choose another path"
+        )
+
+
+def _can_make(folder: Path) -> None:
+    """The same for a folder that is there or will be made."""
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not _writable(nearest):
+        raise _usage(
+            f"--out {folder}, which cannot be written",
+            "a folder that is there or can be made",
+            "choose another path",
+        )
+
+
+def _writable(folder: Path) -> bool:
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
 
 
 def _usage(got: str, expected: str, do: str) -> Exception:
     from steer.errors import PlanError
 
     return PlanError(got, expected, do)
+
+
+@contextmanager
+def _waiting(what: str) -> Iterator[None]:
+    """A spinner on stderr while something works that cannot be counted; as the bars, gone when done."""
+    # A console that keeps its stream: while a GGUF file loads, `sys.stderr` leads nowhere.
+    console = Console(file=sys.stderr)
+    with console.status(what) if console.is_terminal else nullcontext():
+        yield
 
 
 @contextmanager
@@ -304,6 +345,7 @@ def _show_run(run: Run, as_json: bool) -> None:
         [f"{s:+g}", *(_rate(found.get((s, *axis))) for axis in axes), f"{worst[s]:.2f}"]
         for s in sorted(worst)
     ]
+    shared = Counter(axis for _, axis in axes)
     control = {(p.strength, p.suite, p.axis): p for p in run.control_curve()}
     rows += [
         [f"random {s:+g}", *(_rate(control.get((s, *axis))) for axis in axes), ""]
@@ -311,7 +353,11 @@ def _show_run(run: Run, as_json: bool) -> None:
     ]
     _table(
         "rate [95 % interval] against strength in class gaps",
-        ["strength", *(a.replace("_", " ") for _, a in axes), "most invalid"],
+        [
+            "strength",
+            *(axis.replace("_", " ") + (f" ({suite})" if shared[axis] > 1 else "") for suite, axis in axes),
+            "most invalid",
+        ],
         rows,
     )
 
@@ -348,7 +394,7 @@ def _show_vector(vector: steer.Vector, as_json: bool) -> None:
 def _show_model(name: str, as_json: bool) -> None:
     from steer_evals.doctor import describe
 
-    found = describe(steer.load(name))
+    found = describe(_load(name, None))
     if as_json:
         _print_json(found)
     else:
@@ -362,21 +408,22 @@ def _show_card(as_json: bool) -> None:
         cells = measure(bar("asking the reference models"))
     if as_json:
         _print_json([cell._asdict() for cell in cells])
-        return
-    doses = list(dict.fromkeys(cell.model for cell in cells))
-    rows: dict[str, list[str]] = {}
-    for cell in cells:
-        bound = (
-            ""
-            if cell.bound is None
-            else f" {'within' if cell.kept else 'OUTSIDE'} {cell.bound.low:.2f}-{cell.bound.high:.2f}"
-        )
-        rows.setdefault(cell.what, [str(cell.n)]).append(f"{cell.rate:.3f}{bound}")
-    _table(
-        "the reference models, unsteered",
-        ["rate", "n", *doses],
-        [[what, *texts] for what, texts in rows.items()],
-    )
+    else:
+        doses = list(dict.fromkeys(cell.model for cell in cells))
+        rows: dict[str, list[str]] = {}
+        for cell in cells:
+            rows.setdefault(cell.what, [cell.what]).append(_card_cell(cell))
+        _table("the reference models, unsteered: rate [95 % interval]", ["rate", *doses], list(rows.values()))
+    if any(cell.kept is False for cell in cells):
+        raise typer.Exit(1)
+
+
+def _card_cell(cell: Cell) -> str:
+    lines = [f"{cell.rate:.3f} [{cell.interval.low:.3f}, {cell.interval.high:.3f}]", f"n {cell.n}"]
+    if cell.bound is not None:
+        kept = "within" if cell.kept else "OUTSIDE"
+        lines.append(f"{kept} {cell.bound.low:.2f}-{cell.bound.high:.2f}")
+    return "\n".join(lines)
 
 
 def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:

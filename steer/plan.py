@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 import tomllib
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,6 +20,7 @@ from steer_vectors.file import Vector, load_vector, save_vector
 Kind = Literal["add", "ablate"]
 Scope = Literal["all", "prompt", "generation"]
 POLICY_VERSION = 1
+_APPLIED = {"point": "resid_post", "processing": "raw"}  # of a vector: what the hooks edit
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,8 @@ class Edit:
         scale: The dial's strength is multiplied by this, so that several edits can hang on one dial.
 
     Raises:
-        PlanError: An unknown kind or scope, a layer the vector does not have, a scale that is not finite.
+        PlanError: An unknown kind or scope, a layer the vector does not have, a scale that is not finite, a vector
+            that was read off another point or from processed activations.
     """
 
     kind: Kind
@@ -47,6 +50,13 @@ class Edit:
         _one_of("scope", self.scope, get_args(Scope))
         if not abs(self.scale) < float("inf"):
             raise PlanError(f"scale {self.scale}", "a finite number", "choose a scale such as 1 or -0.5")
+        for key, applied in _APPLIED.items():
+            if self.vector.meta[key] != applied:
+                raise PlanError(
+                    f"a vector of {key} {self.vector.meta[key]!r}",
+                    f"{key} {applied!r}",
+                    "extract it with `steer extract`",
+                )
         for layer in self.layers:
             if not 0 <= layer < self.vector.layers:
                 raise PlanError(
@@ -103,29 +113,38 @@ class Plan:
         return cls(tuple(_edit(table, path) for table in tables))
 
     def save(self, path: str | Path) -> None:
-        """Write the policy, and its vectors beside it; vectors first, so that a policy never names a missing file."""
+        """Write the policy, and its vectors beside it: everything or nothing.
+
+        Raises:
+            PlanError: The path cannot be written.
+            VectorFileError: A vector without its metadata, or a full disk.
+        """
         path = Path(path)
+        names = [f"{path.stem}-{i}.safetensors" for i in range(len(self.edits))]
+        if any(os.path.isdir(path.parent / name) for name in (*names, path.name)):
+            raise _unwritable(path, "a folder is in the way")
+        try:
+            # Beside the target, so that what is written whole needs only to be renamed.
+            with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as stage:
+                text = self._stage(Path(stage), names)
+                Path(stage, path.name).write_text(text, encoding="utf-8")
+                for name in (*names, path.name):  # the policy last: it never names a missing file
+                    os.replace(Path(stage, name), path.parent / name)
+        except (OSError, UnicodeEncodeError) as error:
+            raise _unwritable(path, getattr(error, "strerror", error)) from error
+
+    def _stage(self, folder: Path, names: list[str]) -> str:
+        """Write the vectors; returns the policy that names them."""
         blocks = [f"version = {POLICY_VERSION}\n"]
-        for i, edit in enumerate(self.edits):
-            file = path.with_name(f"{path.stem}-{i}.safetensors")
+        for edit, name in zip(self.edits, names, strict=True):
+            file = folder / name
             save_vector(edit.vector, file)
-            fields = {"kind": edit.kind, "vector": file.name, "sha256": _sha256(file), "layers": list(edit.sites),
+            fields = {"kind": edit.kind, "vector": name, "sha256": _sha256(file), "layers": list(edit.sites),
                       "scope": edit.scope, "scale": edit.scale}  # fmt: skip
             blocks.append(
-                "[[edits]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
+                "[[edits]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in fields.items())
             )
-        draft = path.with_name(path.name + ".new")
-        try:
-            draft.write_text("\n".join(blocks), encoding="utf-8")
-            draft.replace(path)
-        except OSError as error:
-            with suppress(OSError):  # where the folder itself is wrong there is nothing to remove
-                draft.unlink()
-            raise PlanError(
-                f"{path}, which cannot be written ({error.strerror})",
-                "a writable path",
-                "choose another path",
-            ) from error
+        return "\n".join(blocks)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -146,6 +165,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
             f"version {POLICY_VERSION} and [[edits]]",
             "write it with Plan.save",
         )
+    if strange := sorted(set(text) - {"version", "edits"}):
+        raise PlanError(f"{path} with {', '.join(strange)}", "version and [[edits]] only", f"mend {path}")
     return list(edits)
 
 
@@ -177,6 +198,15 @@ def _edit(table: dict[str, Any], path: Path) -> Edit:
             f"layers {layers}, scale {scale}", "a list of whole numbers, and a number", f"mend {path}"
         )
     return Edit(table["kind"], vector, tuple(layers), table.get("scope", "all"), float(scale))
+
+
+def _toml(value: object) -> str:
+    """JSON reads as TOML, but for two things: pairs of escapes beyond 16 bits, and a bare DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _unwritable(path: Path, why: object) -> PlanError:
+    return PlanError(f"{path}, which cannot be written ({why})", "a writable path", "choose another path")
 
 
 def _one_of(what: str, got: str, known: tuple[str, ...]) -> None:

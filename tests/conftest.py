@@ -161,7 +161,7 @@ def make_vector() -> MakeVector:
         meta = dict.fromkeys(METADATA_KEYS, "") | {
             "format": FORMAT, "format_version": FORMAT_VERSION, "concept": "test", "model": model.name,
             "point": "resid_post", "width": str(model.width), "layers": str(model.layers), "layer": str(layer),
-            "position": "-1", "scores": "{}", "fingerprint": weight_fingerprint(model.hf),
+            "position": "-1", "processing": "raw", "scores": "{}", "fingerprint": weight_fingerprint(model.hf),
             "chat_template": template_hash(model.tokenizer), "tokenizer": tokenizer_hash(model.tokenizer),
         }  # fmt: skip
         positive = torch.full((model.layers,), gap)

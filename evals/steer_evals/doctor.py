@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from steer_evals.reference import DOSES, FOLDER, PREFIX
-from steer_kernels import ablate_table, edit_
+from steer_kernels import ablate_table, cpu_choice, edit_
 from steer_vectors.chat import post_instruction
 from steer_vectors.fingerprint import template_hash, weight_fingerprint
 from steer_vectors.models import ChatModel
 
+_BOUND = 1e-5  # rounding of float32 on numbers of size 1 stays well below
 _PACKAGES = ("steerdial", "torch", "transformers", "transformer-lens", "nnsight", "numpy", "safetensors")
 
 
 def examine() -> dict[str, Any]:
-    """Versions, device, threads, the op's path with its reason and self-test, and whether the reference models are here."""
+    """Versions, device, threads, the op's path with its reason and self-test, and whether the reference models are here.
+
+    Raises:
+        KernelError: `STEER_KERNEL` asks for a path that is not there.
+    """
+    choice, error = cpu_choice(), _self_test()
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none: models run on the CPU"
     return {
-        **{name: version(name) for name in _PACKAGES},
+        **{name: _version(name) for name in _PACKAGES},
         "gpu": gpu,
         "threads": torch.get_num_threads(),
-        "op": "naive (plain torch): the only path of this version",
-        "op self-test": f"largest error {_self_test():.1e} against float64",
+        "op": f"{choice.path}: {choice.reason}",
+        "op self-test": f"{'ok' if error <= _BOUND else 'FAILED'}: largest error {error:.1e} against float64, bound {_BOUND:.0e}",
         "reference models": ", ".join(PREFIX + name for name in DOSES)
         if (FOLDER / "aligned").is_dir()
         else "missing: reinstall steerdial",
@@ -46,6 +52,13 @@ def describe(model: ChatModel) -> dict[str, Any]:
         else "none: cannot chat",
         "post-instruction tokens": post_instruction(model.tokenizer) if model.tokenizer.chat_template else "",
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def _self_test() -> float:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from steer_vectors.errors import ModelError
-from steer_vectors.models import ChatModel, load
+from steer_vectors.models import ChatModel, default_dtype, load
 
 FOLDER = Path(__file__).parent / "data/reference"
 PREFIX = "reference:"
@@ -39,5 +40,5 @@ def load_reference(
     with torch.no_grad():
         for here, there in zip(base.hf.parameters(), aligned.hf.parameters(), strict=True):
             here.lerp_(there, dose)
-    hf = base.hf if dtype is None else base.hf.to(dtype)  # type: ignore[arg-type]
-    return ChatModel(hf, base.tokenizer, name)
+    nn.Module.to(base.hf, dtype or default_dtype(base.device))
+    return ChatModel(base.hf, base.tokenizer, name)

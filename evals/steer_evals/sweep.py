@@ -10,13 +10,14 @@ import fcntl
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from steer.apply import as_plan, check_liveness, steered
+from steer.apply import as_plan, check_liveness, steered, strength_rows
 from steer.plan import Plan
 from steer.recipe import Recipe, compile_plan
 from steer_evals.asking import BATCH, ask, batches
@@ -26,7 +27,7 @@ from steer_evals.rows import Key, append_rows, key, resume_rows
 from steer_evals.run import CONTROL, ROWS, SETTINGS, Run, write_whole
 from steer_evals.suites import Item, Suite, load_suite
 from steer_vectors.file import Vector
-from steer_vectors.fingerprint import template_hash, weight_fingerprint
+from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
 from steer_vectors.models import ChatModel
 
 Progress = Callable[[int, int], None]
@@ -68,6 +69,7 @@ def sweep(
     Raises:
         RunError: A strength that is not finite, no suites, a folder that cannot be written, is in use, or holds a run
             with other settings.
+        PlanError: A strength that is not finite in float32, as it is or times the scale of an edit.
         SuiteError: An unknown or broken suite.
         MismatchError: A vector of another model.
         LivenessError: The plan does not move the model.
@@ -76,6 +78,7 @@ def sweep(
     points = _strengths(strengths)
     plan = as_plan(plan)
     recipe = compile_plan(plan, model)
+    strength_rows(points, recipe)  # not first in the middle of the run
     check_liveness(model, recipe)
     folder = Path(out)
     # Laid out before the folder is made: a prompt that the chat template refuses leaves nothing behind.
@@ -84,8 +87,10 @@ def sweep(
         ends = [s for s in dict.fromkeys((points[0], points[-1])) if s != 0]
         random = compile_plan(random_plan(plan), model)
         jobs += _jobs(folder / CONTROL / ROWS, model, random, ends, asked, batch_size)
+    settings = _settings(model, plan, asked, batch_size)
+    _check_settings(folder, settings)  # a folder that is refused is left as it was
     with _folder(folder):
-        _settle(folder, _settings(model, plan, asked, batch_size))
+        _settle(folder, settings)
         _work(model, jobs, progress)
         run = Run(folder)
         run.summarise()
@@ -144,6 +149,7 @@ def _settings(model: ChatModel, plan: Plan, suites: Sequence[Suite], batch_size:
     return {
         "model": model.name,
         "fingerprint": weight_fingerprint(model.hf),
+        "tokenizer": tokenizer_hash(model.tokenizer),
         "chat_template": template_hash(model.tokenizer),
         "dtype": str(model.hf.dtype).removeprefix("torch."),
         "device": model.device.type,
@@ -163,9 +169,8 @@ def _edit_settings(edit: Any) -> dict[str, Any]:
             "position": edit.vector.position, "scope": edit.scope, "scale": edit.scale}  # fmt: skip
 
 
-def _settle(folder: Path, settings: dict[str, Any]) -> None:
-    path = folder / SETTINGS
-    if path.exists():
+def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    if os.path.exists(folder / SETTINGS):
         before = Run(folder).settings
         changed = [name for name in settings if before.get(name) != settings[name]]
         if changed:
@@ -174,12 +179,16 @@ def _settle(folder: Path, settings: dict[str, Any]) -> None:
                 "the same settings",
                 "choose another --out",
             )
-    elif (folder / ROWS).exists():
+    elif os.path.exists(folder / ROWS):
         raise RunError(
             f"{folder}, with rows but no {SETTINGS}", "rows whose settings are known", "choose another --out"
         )
-    else:
-        write_whole(path, json.dumps(settings, indent=1))
+
+
+def _settle(folder: Path, settings: dict[str, Any]) -> None:
+    _check_settings(folder, settings)  # again: another sweep may have begun before this one had the folder
+    if not os.path.exists(folder / SETTINGS):
+        write_whole(folder / SETTINGS, json.dumps(settings, indent=1))
 
 
 @contextmanager

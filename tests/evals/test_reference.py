@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import torch
 
 from steer_evals.asking import ask, batches
 from steer_evals.card import LINES, measure
@@ -80,6 +81,13 @@ def test_the_pair_is_small_and_of_one_tokenizer():
     base, aligned = ((FOLDER / name / "tokenizer.json").read_bytes() for name in ("base", "aligned"))
     assert base == aligned
     assert len(json.loads(base)["model"]["vocab"]) <= 4096
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", torch.float32), ("meta", torch.bfloat16)])
+def test_every_dose_has_the_dtype_of_its_device(device, dtype):
+    # "meta" is no CPU, so it gets what a GPU gets.
+    assert {load_reference(dose, device=device).hf.dtype for dose in DOSES} == {dtype}
+    assert load_reference("mild", dtype=torch.float16, device=device).hf.dtype == torch.float16
 
 
 def test_an_unknown_dose_is_one_line():

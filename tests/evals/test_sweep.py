@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -11,6 +12,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ from steer_vectors.file import Vector
 from steer_vectors.models import ChatModel
 
 FIELDS = ["suite", "axis", "item", "cluster", "strength", "prompt", "answer", "verdict", "correct", "tokens"]
-POINT = ["strength", "suite", "axis", "n", "rate", "low", "high"]
+POINT = ["strength", "suite", "axis", "n", "rate", "low", "high", "counted"]
 TAX = ["strength", "n", "total", "refused", "invalid", "ability", "low", "high"]
 STRENGTHS = [-1.0, 0.0, 0.5, 2.0]
 BATCH = 3
@@ -299,8 +301,14 @@ def test_an_interval_that_cannot_be_said_is_null(
         tmp_path, "one", [{"prompt": p, "answers": ["Rome"], "cluster": "all"} for p in PROMPTS[:2]]
     )
     run = run_it(tmp_path / "run", suites=[path], strengths=[1.0])
+    *before, last = run.rows
+    right = {"verdict": "full_compliance", "correct": not last["correct"]}
+    text = "".join(json.dumps(row) + "\n" for row in (*before, last | right))
+    (tmp_path / "run/rows.jsonl").write_text(text)
+    run.summarise()
     found = strict((tmp_path / "run/summary.json").read_bytes())
-    assert [(point["low"], point["high"]) for point in found["tax"]] == [(None, None)] * 2
+    ends = {point["strength"]: (point["low"], point["high"]) for point in found["tax"]}
+    assert ends[1.0] == (None, None)
     json.dumps(run.summary(), allow_nan=False)
     assert run.report().is_file()
 
@@ -458,6 +466,10 @@ def test_other_settings_are_refused_by_name(
     for names, changes in cases.items():
         assert f"a run with other {names};" in refused(lambda c=changes: run_it(whole.folder, **c))  # type: ignore[misc]
     assert "a run with other suites;" in refused(lambda: run_it(whole.folder, suites=suites[1:]))
+    renamed = copy.deepcopy(tiny_llama.tokenizer)
+    renamed.add_tokens(["steerdial"])
+    same = replace(tiny_llama, tokenizer=renamed)
+    assert "a run with other tokenizer;" in refused(lambda: run_it(whole.folder, model=same))
     for plan in (Plan.ablate(make_vector(tiny_llama)), Plan.add(make_vector(tiny_llama), scope="prompt")):
         assert "a run with other plan;" in refused(lambda p=plan: run_it(whole.folder, plan=p))  # type: ignore[misc]
     assert files(whole.folder) == before
@@ -488,6 +500,8 @@ def test_nothing_is_made_where_nothing_can_be_asked(
         (MismatchError, {"plan": make_vector(make_llama("other", seed=5))}),
         (MismatchError, {"plan": make_vector(make_llama("wide", width=64))}),
         (LivenessError, {"plan": Plan((Edit("add", make_vector(tiny_llama), scale=0.0),))}),
+        (PlanError, {"strengths": [0.0, 1e39]}),
+        (PlanError, {"strengths": [1e20], "plan": Plan((Edit("add", make_vector(tiny_llama), scale=1e20),))}),
     ]  # fmt: skip
     for kind, changes in cases:
         refused(lambda c=changes: run_it(folder, **c), kind)  # type: ignore[misc]
@@ -511,6 +525,13 @@ def test_a_folder_that_cannot_be_written_or_read_is_refused(
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign/rows.jsonl").write_text("{}\n")
     assert "no settings.json" in refused(lambda: run_it(tmp_path / "foreign"))
+    (tmp_path / "another").mkdir()
+    (tmp_path / "another/settings.json").write_text("{}")
+    assert "holds no run" in refused(lambda: run_it(tmp_path / "another"))
+    assert [p.name for p in (*(tmp_path / "foreign").iterdir(), *(tmp_path / "another").iterdir())] == [
+        "rows.jsonl",
+        "settings.json",
+    ]
     (tmp_path / "blocked").mkdir()
     for name, content in files(whole.folder).items():
         if name in ("rows.jsonl", "settings.json"):

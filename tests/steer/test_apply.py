@@ -135,7 +135,22 @@ def test_edits_on_one_dial_add_up_and_v_minus_v_is_the_baseline(model, make_vect
 
 
 @pytest.mark.parametrize(
-    "strength", [float("nan"), float("inf"), [1.0, float("nan")], [], [[1.0]], True, "1"]
+    "strength",
+    [
+        float("nan"),
+        float("inf"),
+        [1.0, float("nan")],
+        [],
+        [[1.0]],
+        True,
+        "1",
+        ["1"],
+        None,
+        [None],
+        [[1.0], []],
+        1e39,
+        pytest.param(10**400, id="huge"),
+    ],
 )
 def test_bad_strengths_are_refused_before_any_hook(tiny_llama, make_vector, strength):
     with (
@@ -144,6 +159,16 @@ def test_bad_strengths_are_refused_before_any_hook(tiny_llama, make_vector, stre
     ):
         pass
     assert not any(m._forward_hooks for m in tiny_llama.hf.modules())
+
+
+@pytest.mark.parametrize(("strength", "scale"), [(1e20, 1e20), ([0.0, 1e20], -1e20), (0.0, 1e39)])
+def test_a_strength_that_overflows_with_its_scale_is_refused(tiny_llama, make_vector, strength, scale):
+    plan = Plan((Edit("add", make_vector(tiny_llama), scale=scale),))
+    with (
+        pytest.raises(PlanError, match="times the scale .* finite in float32"),
+        steered(tiny_llama, plan, strength),
+    ):
+        pass
 
 
 def test_strengths_must_match_the_batch(tiny_llama, make_vector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -19,7 +20,8 @@ from safetensors.torch import save_file
 
 import steer
 from steer.cli import main
-from steer_evals.reference import FOLDER
+from steer_evals.card import Bound, Cell
+from steer_evals.intervals import wilson
 from steer_vectors.models import ChatModel
 
 BAD = [
@@ -181,6 +183,79 @@ def test_a_policy_steers_as_its_vector_does(capsys: Output, place: Place) -> Non
     assert by_policy == by_vector != done(capsys, "generate", place.model, "Hi", "--max-new-tokens", "6")
 
 
+def test_a_vector_steers_by_one_gap_if_nothing_is_said(capsys: Output, place: Place) -> None:
+    ask = ("generate", place.model, "Hi", "--max-new-tokens", "6", "--json")
+    by_vector = ("--vector", place.vector)
+    assert strict(done(capsys, *ask))[0]["strength"] == 0
+    alone, whole = (strict(done(capsys, *ask, *by_vector, *dose)) for dose in ((), ("--strength", "1")))
+    assert alone == whole
+    (plain,) = strict(done(capsys, *ask, *by_vector, "--strength", "0"))
+    assert plain == strict(done(capsys, *ask))[0]
+    assert plain["answer"] != alone[0]["answer"]
+
+
+def test_a_vector_file_may_have_any_ending(capsys: Output, place: Place) -> None:
+    shutil.copy(place.vector, place.folder / "v.vec")
+    assert done(capsys, "inspect", f"{place.folder}/v.vec") == done(capsys, "inspect", place.vector)
+
+
+def test_suites_of_one_axis_are_told_apart(
+    capsys: Output, place: Place, write_suite: Callable[..., Path]
+) -> None:
+    other = write_suite(place.folder, "theirs", [{"prompt": "Hi", "answers": ["Rome"]}])
+    out = str(place.folder / "run")
+    ask = ("sweep", place.model, "--vector", place.vector, "--strengths", "1", "--no-control", "--out", out)
+    done(capsys, *ask, "--suite", f"{place.suite},{other}")
+    table = " ".join(done(capsys, "inspect", out).replace("┃", " ").split())
+    assert "(mine)" in table
+    assert "(theirs)" in table
+
+
+@pytest.mark.parametrize(("right", "code"), [(96, 0), (80, 1)])
+def test_the_card_says_how_sure_it_is_and_fails_outside_its_bounds(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch, right: int, code: int
+) -> None:
+    cells = [
+        Cell("capability", "base", 200, 0.5, wilson(100, 200), None, None),
+        Cell("capability", "aligned", 100, right / 100, wilson(right, 100), Bound(0.9), right >= 90),
+    ]
+    monkeypatch.setattr("steer_evals.card.measure", lambda _: cells)
+    monkeypatch.setenv("COLUMNS", "120")
+    found, out, err = run(capsys, "inspect", "reference")
+    assert (found, err) == (code, "")
+    for said in ("0.500 [0.431, 0.569]", "n 200", "n 100", "OUTSIDE" if code else "within 0.90-1.00"):
+        assert said in out
+    assert run(capsys, "inspect", "reference", "--json")[0] == code
+
+
+class Terminal(io.StringIO):
+    """What a terminal would have been sent."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_cannot_be_counted_shows_that_it_is_at_work(
+    capsys: Output, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    done(capsys, *asked(place, place.vector, "sweep"))
+    rows, judged = str(place.folder / "run/rows.jsonl"), str(place.folder / "judged.jsonl")
+    commands = {
+        "answering": ("generate", place.model, "Hi", "--max-new-tokens", "2"),
+        "loading the model": ("inspect", place.model),
+        "judging": ("judge", "--in", rows, "--out", judged),
+        "writing the report": ("report", str(place.folder / "run")),
+    }
+    for said, args in commands.items():
+        monkeypatch.setattr(sys, "stderr", screen := Terminal())
+        with pytest.raises(SystemExit):
+            main(args)
+        assert said in screen.getvalue()
+        assert screen.getvalue().endswith("\x1b[2K"), "the line is wiped when the work is done"
+        assert said not in capsys.readouterr().out
+
+
 def test_what_looks_like_markup_is_shown_as_it_is(capsys: Output, tmp_path: Path) -> None:
     for name in ("[bold]x[/bold].safetensors", ":smile:.safetensors"):
         assert name in run(capsys, "inspect", str(tmp_path / name))[2]
@@ -338,6 +413,18 @@ CASES: dict[str, tuple[str, ...]] = {
         "--out",
         "NEW",
     ),
+    "beyond float32": (
+        "sweep",
+        "MODEL",
+        "--vector",
+        "VECTOR",
+        "--suite",
+        "SUITE",
+        "--strengths",
+        "0,1e39",
+        "--out",
+        "NEW",
+    ),
     "generate nan": ("generate", "MODEL", "Hi", "--vector", "VECTOR", "--strength", "nan"),
     "generate infinite": ("generate", "MODEL", "Hi", "--vector", "VECTOR", "--strength", "inf"),
     "strength of nothing": ("generate", "MODEL", "Hi", "--strength", "1"),
@@ -359,6 +446,16 @@ CASES: dict[str, tuple[str, ...]] = {
     "extract nowhere": ("extract", "MODEL", "--contrast", "CONTRAST", "-o", "FOLDER/none/v.safetensors"),
     "sweep under a file": ("sweep", "MODEL", "--vector", "VECTOR", "--suite", "SUITE", "--out", "SUITE/out"),
     "sweep onto a file": ("sweep", "MODEL", "--vector", "VECTOR", "--suite", "SUITE", "--out", "SUITE"),
+    "sweep into something else": (
+        "sweep",
+        "MODEL",
+        "--vector",
+        "VECTOR",
+        "--suite",
+        "SUITE",
+        "--out",
+        "FOLDER/foreign",
+    ),
     "judge nothing": ("judge", "--in", "FOLDER/none.jsonl", "--out", "NEW"),
     "judge rows that are none": ("judge", "--in", "CONTRAST", "--out", "NEW"),
     "judge under a file": ("judge", "--in", "ANSWERS", "--out", "SUITE/out"),
@@ -372,18 +469,28 @@ CASES: dict[str, tuple[str, ...]] = {
 def test_bad_input_is_one_line_and_leaves_nothing(capsys: Output, place: Place, name: str) -> None:
     answers = place.folder / "answers.jsonl"
     answers.write_text(json.dumps({"prompt": "Hi", "answer": "Hello."}) + "\n")
+    (place.folder / "foreign").mkdir()
+    (place.folder / "foreign/settings.json").write_text("{}")
     words = {"MODEL": place.model, "VECTOR": place.vector, "SUITE": place.suite, "CONTRAST": place.contrast,
              "ANSWERS": str(answers), "NEW": str(place.folder / "new"), "FOLDER": str(place.folder)}  # fmt: skip
     args = [re.sub("|".join(words), lambda word: words[word.group()], arg) for arg in CASES[name]]
     refused(capsys, place, *args)
 
 
+@pytest.mark.parametrize("command", ["extract", "sweep", "demo"])
 def test_minutes_of_work_do_not_end_at_an_unwritable_path(
-    capsys: Output, place: Place, monkeypatch: pytest.MonkeyPatch
+    capsys: Output, place: Place, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.delattr(steer, "load")
-    extract = ("extract", place.model, "--contrast", place.contrast, "-o", f"{place.suite}/out")
-    assert "--out" in refused(capsys, place, *extract)
+    monkeypatch.delattr("steer_evals.demo.load_reference")
+    args = {
+        "extract": ("extract", place.model, "--contrast", place.contrast),
+        "sweep": ("sweep", place.model, "--vector", place.vector, "--suite", place.suite),
+        "demo": ("demo",),
+    }[command]
+    assert "cannot be written" in refused(capsys, place, *args, "--out", f"{place.suite}/out")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    assert "cannot be written" in refused(capsys, place, *args, "--out", f"{place.folder}/out")
 
 
 @pytest.mark.parametrize("label", ["positive", "negative"])
@@ -415,17 +522,6 @@ def test_a_broken_suite_names_its_line(capsys: Output, place: Place) -> None:
         '{"id": "a", "prompt": "Hi", "answers": ["1"]}\n{oops\n'
     )
     assert "mine.jsonl:2" in refused(capsys, place, *asked(place, place.vector, "sweep"))
-
-
-def test_a_demo_without_models_or_with_an_unwritable_folder_is_one_line(
-    capsys: Output, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = f"{place.suite}/out"
-    if not FOLDER.exists():
-        assert "reference" in refused(capsys, place, "demo", "--out", out)
-    monkeypatch.setattr("steer_evals.demo.load_reference", lambda _: steer.load(place.model))
-    monkeypatch.setattr("steer_evals.demo.extract", lambda *_, **__: steer.load_vector(place.vector))
-    assert "cannot be written" in refused(capsys, place, "demo", "--out", out)
 
 
 # --- the real command ---

@@ -1,7 +1,11 @@
 """Plans and policy files."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from steer.errors import PlanError
 from steer.plan import Edit, Plan
@@ -29,7 +33,45 @@ def test_a_policy_comes_back_as_it_was(tiny_llama, make_vector, tmp_path):
             after.scale,
         )
         assert torch.equal(before.vector.directions, after.vector.directions)
-    assert not list(tmp_path.glob("*.new"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "policy-0.safetensors",
+        "policy-1.safetensors",
+        "policy.toml",
+    ]
+
+
+@given(stem=st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_policy_may_have_any_name(tiny_llama, make_vector, tmp_path, stem):
+    path = tmp_path / f"x{stem}.toml"
+    Plan.add(make_vector(tiny_llama)).save(path)
+    assert Plan.load(path).edits[0].sites == (1,)
+
+
+@pytest.mark.parametrize("name", ["policy.toml", "policy-1.safetensors", "no/policy.toml", "\udcff.toml"])
+def test_a_policy_that_cannot_be_written_leaves_nothing(tiny_llama, make_vector, tmp_path, name):
+    plan = Plan((Edit("add", make_vector(tiny_llama)), Edit("ablate", make_vector(tiny_llama, seed=4))))
+    blocked = name.startswith("policy")
+    if blocked:
+        (tmp_path / name).mkdir()
+    with pytest.raises(PlanError, match="cannot be written"):
+        plan.save(tmp_path / ("policy.toml" if blocked else name))
+    assert [p.name for p in tmp_path.rglob("*")] == ([name] if blocked else [])
+
+
+def test_a_disk_that_fills_up_leaves_the_policy_that_was_there(
+    tiny_llama, make_vector, tmp_path, monkeypatch
+):
+    Plan.add(make_vector(tiny_llama)).save(tmp_path / "policy.toml")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def full(*_args, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(PlanError, match="No space left"):
+        Plan.ablate(make_vector(tiny_llama, seed=4)).save(tmp_path / "policy.toml")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 BAD = [
@@ -47,6 +89,14 @@ def test_edits_are_checked(tiny_llama, make_vector, bad):
         Edit(**({"kind": "add", "vector": make_vector(tiny_llama)} | bad))
 
 
+@pytest.mark.parametrize("key", ["point", "processing"])
+@pytest.mark.parametrize("value", ["resid_pre", "transformer_lens", ""])
+def test_a_vector_of_another_point_or_processing_is_refused(tiny_llama, make_vector, key, value):
+    vector = make_vector(tiny_llama)
+    with pytest.raises(PlanError, match=f"a vector of {key} '{value}'; expected {key} '(resid_post|raw)'"):
+        Plan.add(replace(vector, meta={**vector.meta, key: value}))
+
+
 def test_a_plan_needs_an_edit():
     with pytest.raises(PlanError, match="without edits"):
         Plan(())
@@ -57,6 +107,7 @@ BROKEN = {
     "no version": "[[edits]]\nkind = 'add'\nvector = 'v.safetensors'",
     "no edits": "version = 1",
     "unknown key": "version = 1\n[[edits]]\nkind = 'add'\nvector = 'v.safetensors'\nstrenght = 1",
+    "unknown key on top": "version = 1\nstrength = 2\n[[edits]]\nkind = 'add'\nvector = 'policy-0.safetensors'",
     "no vector": "version = 1\n[[edits]]\nkind = 'add'",
     "missing vector": "version = 1\n[[edits]]\nkind = 'add'\nvector = 'nowhere.safetensors'",
     "path elsewhere": "version = 1\n[[edits]]\nkind = 'add'\nvector = '../v.safetensors'",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from steer_vectors.capture import Tally, activations, batches, capture, project
-from steer_vectors.chat import prompt_ids
+from steer_vectors.chat import Answered, prompt_ids
 from steer_vectors.errors import ContrastError, ModelError, SiteError
 from steer_vectors.models import ChatModel, decoder_layers
 
@@ -109,10 +109,39 @@ def test_stages_count_on() -> None:
     assert seen == [2, 3, 5]
 
 
-@pytest.mark.parametrize("positions", [[0], [1], [-500], []])
+@pytest.mark.parametrize("positions", [[1], [-500], []])
 def test_positions_that_no_prompt_has(tiny_llama: ChatModel, positions: list[int]) -> None:
     with pytest.raises(SiteError, match="count positions back"):
         capture(tiny_llama, PROMPTS, positions)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_position_0_is_the_mean_over_the_tokens_that_predict_the_answer(
+    family: str, request: pytest.FixtureRequest
+) -> None:
+    model: ChatModel = request.getfixturevalue(family)
+    asked = [
+        Answered("Hi", "I will not."),
+        Answered("Count the words, then sort them.", "Yes"),
+        Answered("Go on", "Two, and three"),
+    ]
+    found = capture(model, asked, [-1, 0], batch_tokens=60)
+    rows = []
+    for prompt, answer in asked:
+        ids = prompt_ids(model.tokenizer, prompt)
+        own = model.tokenizer.encode(answer, add_special_tokens=False)
+        whole = model.hf(input_ids=torch.tensor([ids + own]), output_hidden_states=True)
+        layers = torch.stack(whole.hidden_states[1:-1]).double()[:, 0]  # the last one is after the final norm
+        rows.append(torch.stack([layers[:, len(ids) - 1], layers[:, len(ids) - 1 : -1].mean(1)]))
+    torch.testing.assert_close(found.mean[:, :-1], torch.stack(rows).mean(0), atol=1e-5, rtol=1e-5)
+
+
+def test_an_answer_is_needed_where_it_is_read(tiny_llama: ChatModel) -> None:
+    with pytest.raises(SiteError, match="without an answer"):
+        capture(tiny_llama, [Answered("Hi", "Yes"), "Hi"], [0])
+    torch.testing.assert_close(
+        capture(tiny_llama, [Answered("Hi", "Yes")], [-1]).mean, capture(tiny_llama, ["Hi"], [-1]).mean
+    )
 
 
 def test_a_prompt_beyond_the_context(tiny_llama: ChatModel) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steer_vectors.chat import Answered
 from steer_vectors.contrast import ContrastSet, Example, builtin_contrasts, from_prompts, load_contrast
 from steer_vectors.errors import ContrastError
 
@@ -184,7 +185,7 @@ def test_a_row_may_be_a_conversation() -> None:
     contrast = from_prompts([turns, "Dance."], ["Sing.", "Walk."])
     assert contrast.select("positive", "train") + contrast.select("positive", "validation") != []
     (row,) = [example for example in contrast.examples if example.messages]
-    assert list(row.prompt) == turns
+    assert list(row.asked) == turns
     assert row.text == "system: Refuse.\nuser: Sing."
     # A text that only looks like the conversation is another prompt.
     assert from_prompts([row.text, "Dance."], ["Sing.", "Walk."]).hash != contrast.hash
@@ -203,3 +204,15 @@ def test_a_row_may_be_a_conversation() -> None:
 def test_a_broken_conversation_is_one_line(messages: list[Any]) -> None:
     with pytest.raises(ContrastError, match=r"^got custom line 1: .*; expected .*; do this: .*$"):
         from_prompts([messages], ["Walk."])
+
+
+def test_answers_are_in_every_row_or_in_none() -> None:
+    contrast = from_prompts(
+        [Answered("Sing.", "No."), Answered("Dance.", "No.")],
+        [Answered("Sing.", "La la."), Answered("Walk.", "Off.")],
+    )
+    assert contrast.answered
+    assert contrast.hash != from_prompts(["Sing.", "Dance."], ["Sing.", "Walk."]).hash
+    assert isinstance(contrast.select("positive", "train")[0], Answered)
+    with pytest.raises(ContrastError, match="an answer in every row, or in none"):
+        from_prompts([Answered("Sing.", "No."), "Dance."], ["Walk."])

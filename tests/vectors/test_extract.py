@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,12 @@ def test_classes_that_are_the_same(make_llama: Callable[..., ChatModel]) -> None
     same = from_prompts(["one", "two"], ["one", "two"])
     with pytest.raises(ContrastError, match="equal or not finite"):
         extract(make_llama("x"), same, layer=0, position=-1)
+
+
+def test_answers_show_where_a_refusal_is_made(refusing_llama: ChatModel, refusal_set: ContrastSet) -> None:
+    said = {"positive": "I will not.", "negative": "The words are ready."}
+    rows = [row._replace(answer=said[row.label]) for row in refusal_set.examples]
+    vector = extract(refusing_llama, replace(refusal_set, examples=tuple(rows)))
+    assert (vector.position, json.loads(vector.meta["positions"])) == (0, [0])
+    assert refusing_llama.tokenizer.decode(vector.scores["tokens"]).split() == ["I"]
+    assert max(score["added"] for score in vector.scores["candidates"]) > 2

@@ -1,4 +1,4 @@
-"""Fingerprints: equal for one checkpoint in two precisions, different for anything else."""
+"""Fingerprints: equal for one checkpoint in float32 and bfloat16, different for anything else."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def test_float32_and_bfloat16_agree(tiny_folder: Path) -> None:
 def test_a_float32_checkpoint_loaded_in_bfloat16_agrees(tiny_llama: ChatModel) -> None:
     narrow = copy.deepcopy(tiny_llama.hf).to(torch.bfloat16)
     assert weight_fingerprint(tiny_llama.hf) == weight_fingerprint(narrow)
+
+
+def test_float16_agrees_where_it_holds_the_checkpoint_exactly(tiny_llama: ChatModel) -> None:
+    stored = copy.deepcopy(tiny_llama.hf).to(torch.float16)
+    wide = copy.deepcopy(stored).to(torch.float32)
+    assert weight_fingerprint(stored) == weight_fingerprint(wide)
+    assert weight_fingerprint(stored) != weight_fingerprint(tiny_llama.hf), "rounded twice, as the docs say"
 
 
 def test_other_weights_differ(tiny_llama: ChatModel, make_llama: Callable[..., ChatModel]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import json
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -103,6 +106,68 @@ def test_a_missing_tensor_is_not_filled_at_random(tiny_folder: Path, tmp_path: P
     del tensors["model.layers.3.mlp.up_proj.weight"]
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     _refused(folder, "lack or misfit 1 tensors, model.layers.3.mlp.up_proj.weight")
+
+
+def _edited(folder: Path, to: Path, file: str, **changes: Any) -> Path:
+    """A copy of a model folder with other values in one of its JSON files."""
+    copy = shutil.copytree(folder, to / "model")
+    fields = json.loads((copy / file).read_text())
+    (copy / file).write_text(json.dumps(fields | changes))
+    return copy
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": 64}, {"num_key_value_heads": 4}])
+def test_weights_of_another_shape(tiny_folder: Path, tmp_path: Path, change: dict[str, int]) -> None:
+    folder = _edited(tiny_folder, tmp_path, "config.json", **change)
+    _refused(folder, "lack or misfit [0-9]+ tensors, model.[a-z0-9_.]+ among them")
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"hidden_size": "wide"}),
+        ("config.json", {"num_attention_heads": 5}),
+        ("config.json", {"num_attention_heads": 0}),
+        ("config.json", {"vocab_size": 0}),
+        ("config.json", {"dtype": "float99"}),
+        ("tokenizer_config.json", {"eos_token": 5}),
+    ],
+)
+def test_broken_settings(tiny_folder: Path, tmp_path: Path, file: str, change: dict[str, Any]) -> None:
+    _refused(_edited(tiny_folder, tmp_path, file, **change), "which does not load")
+
+
+def test_a_package_that_is_not_installed(tiny_folder: Path, tmp_path: Path) -> None:
+    packed = {"quant_method": "gptq", "bits": 4}
+    folder = _edited(tiny_folder, tmp_path, "config.json", quantization_config=packed)
+    _refused(folder, "needs a package that is not there .*optimum")
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}),
+        (
+            "tokenizer_config.json",
+            {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own.Own"]}},
+        ),
+    ],
+)
+def test_code_that_comes_with_a_model_is_neither_run_nor_asked_about(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, change: dict[str, Any]
+) -> None:
+    folder = _edited(tiny_folder, tmp_path, file, **change)
+    (folder / "own.py").write_text("import sys\nsys.steerdial_ran_it = True\nclass Own: ...\n")
+    questions: list[str] = []
+
+    def yes(question: str = "") -> str:  # what a hurried user answers
+        questions.append(question)
+        return "y"
+
+    monkeypatch.setattr(builtins, "input", yes)
+    _refused(folder, "own|custom code")
+    assert questions == []
+    assert not hasattr(sys, "steerdial_ran_it")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import os
 from collections.abc import Callable
@@ -160,6 +161,21 @@ def test_a_damaged_file_is_one_of_these_errors(
         load_vector(path)
 
 
+JSON_KEYS = ["positions", "estimator_parameters", "counts", "scores"]
+
+
+def test_json_that_is_unknown_is_empty(tmp_path: Path) -> None:
+    save_vector(_vector(**dict.fromkeys(JSON_KEYS, "")), tmp_path / "v.safetensors")
+    assert load_vector(tmp_path / "v.safetensors").scores == {}
+
+
+@pytest.mark.parametrize("key", JSON_KEYS)
+@pytest.mark.parametrize("text", ["{", "3", "null", "[" * 100_000], ids=["cut", "number", "null", "deep"])
+def test_json_that_is_none(tmp_path: Path, key: str, text: str) -> None:
+    save_file(_tensors(), tmp_path / "v.safetensors", META | {key: text})
+    _refused(tmp_path / "v.safetensors", f"metadata {key} = .* in JSON")
+
+
 def _tensors() -> dict[str, torch.Tensor]:
     vector = _vector()
     return {"directions": vector.directions, "positive": vector.positive, "negative": vector.negative}
@@ -210,7 +226,7 @@ def test_wrong_shapes_and_values(tmp_path: Path, name: str, tensor: torch.Tensor
     _refused(tmp_path / "v.safetensors", match)
 
 
-@pytest.mark.parametrize("wrong", [{"layer": "3"}, {"position": "0"}, {"layer": "two"}, {"width": "9"}])
+@pytest.mark.parametrize("wrong", [{"layer": "3"}, {"position": "1"}, {"layer": "two"}, {"width": "9"}])
 def test_wrong_metadata(tmp_path: Path, wrong: dict[str, str]) -> None:
     save_file(_tensors(), tmp_path / "v.safetensors", META | wrong)
     _refused(tmp_path / "v.safetensors", "layer|position|shape")
@@ -241,6 +257,13 @@ def test_another_model_is_refused(
     with pytest.raises(MismatchError, match=match) as caught:
         check_model(vector, make_llama("another", **change))
     assert "extract love again on another, or load tiny-llama" in str(caught.value)
+
+
+def test_a_float16_copy_is_refused_and_says_why(tiny_llama: ChatModel) -> None:
+    vector = extract(tiny_llama, PAIR, layer=1, position=-1)
+    rounded = dataclasses.replace(tiny_llama, hf=copy.deepcopy(tiny_llama.hf).to(torch.float16))
+    with pytest.raises(MismatchError, match="weights .* the same dtype if either is float16"):
+        check_model(vector, rounded)
 
 
 def test_another_template_is_refused(tiny_llama: ChatModel) -> None:

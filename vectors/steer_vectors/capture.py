@@ -1,7 +1,7 @@
 """Activations of every layer at chosen positions, as running sums. Knows no directions, keeps no activations.
 
 One forward per batch of the inner model, without logits or cache. Rows are sorted by length, so little is
-padded; padding is on the right and positions count back from each row's own end, so padding is never read.
+padded; padding is on the right and positions count back from the end of each row's own prompt, so padding is never read.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from steer_vectors.chat import Prompt, prompt_ids
+from steer_vectors.chat import Answered, Asked, Prompt, prompt_ids
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.hooks import on_layers
 from steer_vectors.models import ChatModel
 
 Progress = Callable[[int, int], None]
+ANSWER = 0  # the position that is the mean over the tokens which predict the answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class Batch(NamedTuple):
 
 def capture(
     model: ChatModel,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[Asked],
     positions: Sequence[int],
     progress: Progress | None = None,
     *,
@@ -67,8 +68,9 @@ def capture(
 
     Args:
         model: The model, not steered.
-        prompts: User messages or conversations; each is rendered with the chat template.
-        positions: Negative offsets from the end of the rendered prompt; -1 is its last token.
+        prompts: User messages or conversations, with answers where position 0 is asked for; the chat template renders them.
+        positions: Negative offsets from the end of the rendered prompt; -1 is its last token. 0 (`ANSWER`) is the mean
+            over the tokens that predict the answer, from the prompt's last on.
         progress: Called as `progress(done, total)` after every batch, in prompts.
         batch_tokens: Most tokens of a batch, padding included; default 2048 on CPU, 16384 on GPU.
 
@@ -93,7 +95,7 @@ def capture(
 
 def project(
     model: ChatModel,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[Asked],
     positions: Sequence[int],
     directions: Tensor,
     progress: Progress | None = None,
@@ -126,7 +128,7 @@ def project(
 @torch.no_grad()
 def activations(
     model: ChatModel,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[Asked],
     positions: Sequence[int],
     progress: Progress | None = None,
     *,
@@ -137,17 +139,29 @@ def activations(
     Raises:
         ContrastError, SiteError, ModelError: As in `capture`.
     """
-    tokens = [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
-    _check_positions(tokens, positions)
+    asked = [prompt_ids(model.tokenizer, prompt_of(prompt)) for prompt in prompts]
+    _check_positions(asked, positions)
+    tokens, dtype = asked, model.hf.dtype
+    if ANSWER in positions:  # the last token of an answer predicts none of it
+        tokens = [ids + own[:-1] for ids, own in zip(asked, _answers(model, prompts), strict=True)]
+        dtype = torch.float32  # means, which half precision would round
     model.require_room(max(map(len, tokens)))
+    ends = torch.tensor([len(ids) for ids in asked])
     offsets = torch.tensor(list(positions), device=model.device)
     depth, done = model.layers, 0
     for batch in batches(tokens, model.device, batch_tokens):
         states = torch.empty(
-            len(batch.rows), len(positions), depth, model.width, dtype=model.hf.dtype, device=model.device
+            len(batch.rows), len(positions), depth, model.width, dtype=dtype, device=model.device
         )
-        at = batch.lengths[:, None] + offsets  # [b, p]
-        keep = {layer: partial(_keep, states[:, :, layer], at) for layer in range(depth)}
+        end = ends[batch.rows].to(model.device)[:, None]
+        at = end + torch.where(offsets < 0, offsets, -1)  # [b, p]
+        place = torch.arange(batch.ids.shape[1], device=model.device)
+        answer = (
+            (place >= end - 1) & (place < batch.lengths[:, None]) if ANSWER in positions else None
+        )  # [b, t]
+        keep = {
+            layer: partial(_keep, states[:, :, layer], at, list(positions), answer) for layer in range(depth)
+        }
         with on_layers(model.hf, keep):
             model.hf.base_model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
         yield batch.rows, states
@@ -182,20 +196,49 @@ def _pad(tokens: Sequence[Sequence[int]], rows: Sequence[int], device: torch.dev
     return Batch(torch.tensor(rows), *(part.to(device) for part in (ids, mask, lengths)))
 
 
-def _keep(into: Tensor, at: Tensor, hidden: Tensor) -> None:
+def _keep(into: Tensor, at: Tensor, positions: list[int], answer: Tensor | None, hidden: Tensor) -> None:
     rows = torch.arange(len(at), device=hidden.device)[:, None]
     into.copy_(hidden[rows, at.to(hidden.device)])  # [b, p, d]
+    if answer is not None:
+        share = (answer / answer.sum(1, keepdim=True)).to(hidden.device)  # [b, t]
+        # Padding may hold anything, infinities too, and 0 times that is no 0.
+        clean = hidden.float().masked_fill(~answer.to(hidden.device)[..., None], 0.0)
+        into[:, positions.index(ANSWER)] = torch.einsum("bt,btd->bd", share, clean).to(into.device)
+
+
+def _answers(model: ChatModel, prompts: Sequence[Asked]) -> list[list[int]]:
+    """Token ids of the answers, as the model would have to write them."""
+    found = []
+    for asked in prompts:
+        ids = (
+            model.tokenizer.encode(asked.answer, add_special_tokens=False)
+            if isinstance(asked, Answered)
+            else []
+        )
+        if not ids:
+            raise SiteError(
+                "position 0 of a prompt without an answer",
+                "prompts with answers",
+                'add "answer" to every row, or choose a negative position',
+            )
+        found.append(ids)
+    return found
+
+
+def prompt_of(asked: Asked) -> Prompt:
+    """What comes before the answer."""
+    return asked.prompt if isinstance(asked, Answered) else asked
 
 
 def _check_positions(tokens: Sequence[Sequence[int]], positions: Sequence[int]) -> None:
     if not tokens:
         raise ContrastError("no prompts", "at least one prompt", "give prompts to capture")
     shortest = min(len(row) for row in tokens)
-    for position in positions or [0]:
-        if not -shortest <= position < 0:
+    for position in positions or [1]:
+        if not -shortest <= position <= ANSWER:
             raise SiteError(
                 f"position {position}",
-                f"-1 (the last token) to -{shortest} (the start of the shortest prompt)",
+                f"-1 (the last token) to -{shortest} (the start of the shortest prompt), or 0 (the answer)",
                 "count positions back from the end of the rendered prompt",
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -23,6 +23,16 @@ class Message(TypedDict):
 
 
 Prompt = str | Sequence[Message]  # a plain string is one user turn
+
+
+class Answered(NamedTuple):
+    """A prompt and an answer to it, for directions at the tokens of answers (CAA, Rimsky et al. 2312.06681)."""
+
+    prompt: Prompt
+    answer: str
+
+
+Asked = Prompt | Answered
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Prompt) -> list[int]:

@@ -2,7 +2,8 @@
 
 A set is JSON lines, one prompt a row: `text` (one user turn) or `messages` (a conversation that ends with the user),
 `label` ("positive" or "negative"), and optionally `id`, `split` ("train" or "validation"), `pair` and `category`.
-A TOML file of the same name beside it may say `name`, `version`, `positive` (what + means), `negative` and `licence`.
+With `answer` in every row the direction is found where answers are made. A TOML file of the same name beside it may say
+`name`, `version`, `positive` (what + means), `negative` and `licence`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
+from steer_vectors.chat import Answered, Asked, Message
 from steer_vectors.errors import ContrastError
-
-if TYPE_CHECKING:
-    from steer_vectors.chat import Message, Prompt
 
 Label = Literal["positive", "negative"]
 Split = Literal["train", "validation"]
@@ -42,11 +41,13 @@ class Example(NamedTuple):
     pair: str = ""
     category: str = ""
     messages: tuple[Message, ...] = ()
+    answer: str = ""
 
     @property
-    def prompt(self) -> Prompt:
+    def asked(self) -> Asked:
         """What the model is given."""
-        return self.messages or self.text
+        prompt = self.messages or self.text
+        return Answered(prompt, self.answer) if self.answer else prompt
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class ContrastSet:
         version: Of the set; "" = none.
 
     Raises:
-        ContrastError: A class has no training prompt.
+        ContrastError: A class has no training prompt, or only some prompts have answers.
     """
 
     name: str
@@ -73,6 +74,13 @@ class ContrastSet:
     version: str = ""
 
     def __post_init__(self) -> None:
+        bare = next((row for row in self.examples if bool(row.answer) != self.answered), None)
+        if bare is not None:
+            raise ContrastError(
+                f"{self.name} with answers in some rows and none in others ({bare.id})",
+                "an answer in every row, or in none",
+                "add or remove answers",
+            )
         for label in _LABELS:
             if not self.select(cast(Label, label), "train"):
                 raise ContrastError(
@@ -81,15 +89,26 @@ class ContrastSet:
                     f'add rows with "label": "{label}"',
                 )
 
-    def select(self, label: Label, split: Split) -> list[Prompt]:
+    @property
+    def answered(self) -> bool:
+        """Whether the prompts come with answers."""
+        return bool(self.examples[0].answer)
+
+    def select(self, label: Label, split: Split) -> list[Asked]:
         """The prompts of one class and split, in file order."""
-        return [row.prompt for row in self.examples if row.label == label and row.split == split]
+        return [row.asked for row in self.examples if row.label == label and row.split == split]
 
     @property
     def hash(self) -> str:
         """SHA-256 of what extraction sees: texts, labels and splits, in any order of rows."""
         rows = sorted(
-            (row.text, row.label, row.split, *(turn["role"] for turn in row.messages))
+            (
+                row.text,
+                row.label,
+                row.split,
+                *(turn["role"] for turn in row.messages),
+                *filter(None, [row.answer]),
+            )
             for row in self.examples
         )
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
@@ -125,23 +144,24 @@ def builtin_contrasts() -> list[str]:
 
 
 def from_prompts(
-    positive: Sequence[Prompt],
-    negative: Sequence[Prompt],
+    positive: Sequence[Asked],
+    negative: Sequence[Asked],
     name: str = "custom",
     *,
     what_plus: str = "",
     what_minus: str = "",
     licence: str = "",
 ) -> ContrastSet:
-    """A contrast set from two lists of prompts (texts or conversations), divided 80 to 20 by the hash of their text.
+    """A contrast set from two lists of prompts, divided 80 to 20 by the hash of their text.
+
+    A prompt is a text, a conversation, or either with its answer (`Answered`).
 
     Raises:
         ContrastError: A list is empty, or holds an empty prompt.
     """
-    pairs = [*((prompt, "positive") for prompt in positive), *((prompt, "negative") for prompt in negative)]
+    pairs = [*((asked, "positive") for asked in positive), *((asked, "negative") for asked in negative)]
     rows = [
-        _row({"text" if isinstance(prompt, str) else "messages": prompt, "label": label}, name, line)
-        for line, (prompt, label) in enumerate(pairs, 1)
+        _row({**_fields(asked), "label": label}, name, line) for line, (asked, label) in enumerate(pairs, 1)
     ]
     return ContrastSet(
         name, what_plus or f"more {name}", what_minus or f"less {name}", licence, _with_splits(rows, name)
@@ -234,8 +254,15 @@ def _row(fields: object, source: str, line: int) -> _Row:
         pair=_name(fields.get("pair")),
         category=_name(fields.get("category")),
         messages=messages,
+        answer=_name(fields.get("answer")),
     )
     return _Row(line, example, split is not None)
+
+
+def _fields(asked: Asked) -> dict[str, Any]:
+    if isinstance(asked, Answered):
+        return {**_fields(asked.prompt), "answer": asked.answer}
+    return {"text" if isinstance(asked, str) else "messages": asked}
 
 
 def _messages(turns: object, at: str) -> tuple[Message, ...]:
@@ -248,7 +275,7 @@ def _messages(turns: object, at: str) -> tuple[Message, ...]:
                 f'"role" ({", ".join(_ROLES)}) and "content"',
                 "correct the turn",
             )
-        found.append(cast("Message", {"role": role, "content": content}))
+        found.append(Message(role=str(role), content=content))
     if not found or found[-1]["role"] != "user":
         raise ContrastError(
             f"{at}: messages that do not end with the user", "a last turn of the user", "add it"

@@ -6,7 +6,7 @@ import json
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from steer_vectors.capture import Progress, Tally, capture
+from steer_vectors.capture import ANSWER, Progress, Tally, capture
 from steer_vectors.chat import post_instruction
 from steer_vectors.contrast import ContrastSet
 from steer_vectors.errors import ContrastError, SiteError
@@ -34,8 +34,8 @@ def extract(
         model: The model to steer later, not steered now.
         contrast: Prompts of both classes.
         layer: 0-based; chosen if not given.
-        position: Negative offset from the end of the prompt; chosen among the post-instruction tokens
-            if not given.
+        position: Negative offset from the end of the prompt, or 0 for the tokens that predict the answer. If not given:
+            the latter where the set has answers, else chosen among the post-instruction tokens.
         progress: Called as `progress(done, total)` after every batch, in prompts run.
         batch_tokens: Most tokens of a batch; default 2048 on CPU, 16384 on GPU.
 
@@ -47,7 +47,7 @@ def extract(
     """
     if layer is not None and not 0 <= layer < model.layers:
         raise SiteError(f"layer {layer}", f"0 to {model.layers - 1}", "choose a layer of this model")
-    positions = [position] if position is not None else list(range(-post_instruction(model.tokenizer), 0))
+    positions = [position] if position is not None else _candidates(model, contrast)
     selectable = _selectable(contrast, chosen=layer is not None and position is not None)
     positive, negative = contrast.select("positive", "train"), contrast.select("negative", "train")
     work = selection_work(model, contrast, positions, layer=layer) if selectable else 0
@@ -63,6 +63,10 @@ def extract(
     )
     at = positions.index(selection.best.position)
     return _vector(model, contrast, estimate, positions, selection.best.layer, at, selection)
+
+
+def _candidates(model: ChatModel, contrast: ContrastSet) -> list[int]:
+    return [ANSWER] if contrast.answered else list(range(-post_instruction(model.tokenizer), 0))
 
 
 def _selectable(contrast: ContrastSet, chosen: bool) -> bool:

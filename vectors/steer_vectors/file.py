@@ -53,6 +53,7 @@ METADATA_KEYS = (
     "scores",
     "warning",
 )
+_JSON_KEYS = {"positions": list, "estimator_parameters": dict, "counts": dict, "scores": dict}
 _TENSORS = ("directions", "positive", "negative")
 _AGAIN = "write the vector again, with `steer extract`"
 _UNIT_TOLERANCE = 1e-4
@@ -103,7 +104,7 @@ class Vector:
 
     @property
     def position(self) -> int:
-        """The selected position, a negative offset from the end of the prompt."""
+        """The selected position: a negative offset from the end of the prompt, or 0 for the tokens that predict the answer."""
         return int(self.meta["position"])
 
     @property
@@ -114,7 +115,7 @@ class Vector:
     @property
     def scores(self) -> dict[str, Any]:
         """Selection scores: `candidates`, `tokens`, `separation` (empty if nothing was selected)."""
-        scores: dict[str, Any] = json.loads(self.meta["scores"])
+        scores: dict[str, Any] = json.loads(self.meta["scores"] or "{}")
         return scores
 
     def gap(self, layer: int) -> float:
@@ -147,8 +148,8 @@ def load_vector(path: str | Path) -> Vector:
     """Read and check a vector file.
 
     Raises:
-        VectorFileError: Missing, truncated or not safetensors; a key missing; another version;
-            wrong shapes; values not finite; directions not unit.
+        VectorFileError: Missing, truncated or not safetensors; a key missing or not what it should be;
+            another version; wrong shapes; values not finite; directions not unit.
     """
     file = Path(path)
     try:
@@ -182,7 +183,7 @@ def check_model(vector: Vector, model: ChatModel) -> None:
     if differences:
         raise MismatchError(
             f"a vector of {vector.meta['model']} for {model.name}: {'; '.join(differences)}",
-            "a vector made on exactly this model",
+            "a vector made on exactly this model, and in the same dtype if either is float16",
             f"extract {vector.concept} again on {model.name}, or load {vector.meta['model']}",
         )
 
@@ -263,6 +264,19 @@ def _check_metadata(meta: Mapping[str, str]) -> None:
     for key in ("width", "layers", "layer", "position"):
         if not re.fullmatch(r"-?[0-9]{1,9}", meta[key]):
             raise VectorFileError(f"metadata {key} = {meta[key]!r}", "a whole number", _AGAIN)
+    for key, kind in _JSON_KEYS.items():
+        if meta[key] and not _is_json(meta[key], kind):  # "" is unknown
+            word = "list" if kind is list else "table"
+            raise VectorFileError(
+                f"metadata {key} = {meta[key]!r:.80}", f"a {word} in JSON, or nothing", _AGAIN
+            )
+
+
+def _is_json(text: str, kind: type) -> bool:
+    try:
+        return isinstance(json.loads(text), kind)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _check_agreement(vector: Vector) -> None:
@@ -273,10 +287,10 @@ def _check_agreement(vector: Vector) -> None:
             f"{list(stated)} as its metadata says",
             _AGAIN,
         )
-    if not 0 <= vector.layer < vector.layers or vector.position >= 0:
+    if not 0 <= vector.layer < vector.layers or vector.position > 0:
         raise VectorFileError(
             f"layer {vector.layer}, position {vector.position}",
-            f"a layer from 0 to {vector.layers - 1} and a negative position",
+            f"a layer from 0 to {vector.layers - 1} and a position below 1",
             _AGAIN,
         )
 

@@ -19,7 +19,9 @@ def weight_fingerprint(hf: nn.Module) -> str:
     """SHA-256 of parameter names, shapes and up to 64 evenly strided values of each, rounded to bfloat16.
 
     Fast at any size (one small read per tensor), and the same for one checkpoint loaded in float32 or
-    bfloat16. float16 agrees too unless a sampled weight leaves its range.
+    bfloat16. In float16 it is the same only where float16 holds the checkpoint's values exactly (one stored in
+    float16 does): else rounding to float16 and then to bfloat16 is not rounding to bfloat16, and no hash can
+    tell the twice rounded weights from others.
 
     Raises:
         ModelError: Weights are not in memory (offloaded), so they cannot be sampled.

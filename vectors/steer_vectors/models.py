@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
@@ -36,6 +37,20 @@ _KNOWN_PATHS = (
     "model.language_model.layers",  # the text half of Gemma 3, Qwen-VL, Llava
 )
 _CAUSAL = "a causal (decoder-only) language model"
+# What transformers raises on a broken folder: it reads config and tokenizer files without checking their types,
+# and knows the shape of a cut GGUF file only when it unpacks it (struct.error).
+_BROKEN = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    StrictDataclassError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,15 +108,17 @@ def load(
         device: Default: the first CUDA GPU, else the CPU.
 
     Raises:
-        ModelError: No such folder or file, damaged or incomplete weights, no tokenizer, not a causal model.
+        ModelError: No such folder or file, damaged, incomplete or misfitting weights, no tokenizer, not a causal
+            model, a model that needs code of its own or a package that is not installed.
     """
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = dtype or (torch.float32 if where.type == "cpu" else torch.bfloat16)
-    folder, extra = _source(path)
-    with _quiet(bars_on_stderr=bool(extra)), _load_errors(path):
+    folder, gguf = _source(path)
+    # Unless it is told no, transformers asks on the terminal whether to run the code.
+    extra = {**gguf, "trust_remote_code": False}
+    with _quiet(bars_on_stderr=bool(gguf)), _load_errors(path):
         _require_causal(path, AutoConfig.from_pretrained(folder, **extra))
         tokenizer = AutoTokenizer.from_pretrained(folder, **extra)
-        hf = _weights(path, folder, extra, kind)
+        hf = _weights(path, folder, extra, dtype or default_dtype(where))
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     hf.requires_grad_(False)
@@ -109,6 +126,11 @@ def load(
     nn.Module.to(hf, where)
     nn.Module.eval(hf)
     return ChatModel(hf, tokenizer, path)
+
+
+def default_dtype(device: torch.device) -> torch.dtype:
+    """Of weights for which none was asked: float32 on CPU, bfloat16 on GPU."""
+    return torch.float32 if device.type == "cpu" else torch.bfloat16
 
 
 def decoder_layers(hf: nn.Module) -> nn.ModuleList:
@@ -155,13 +177,16 @@ def _source(path: str) -> tuple[str, dict[str, Any]]:
 
 def _weights(path: str, folder: str, extra: dict[str, Any], dtype: torch.dtype) -> PreTrainedModel:
     config_class = getattr(transformers, "GgufConfig", None)
-    if extra and config_class is not None:
+    if "gguf_file" in extra and config_class is not None:
         # Packed weights would need downloaded kernels and would change the weight fingerprint.
         extra = {**extra, "quantization_config": config_class(dequantize=True)}
-    loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, output_loading_info=True, **extra)
+    # transformers fills what is missing or of another shape at random: a model that answers noise. Of misfits it
+    # would name none, hence `ignore_mismatched_sizes`.
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **extra
+    )
     hf, report = loaded
-    # transformers fills missing weights at random and only warns: a model that answers noise.
-    lost = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])
+    lost = sorted([*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])])
     if lost:
         raise ModelError(
             f"{path}, whose weights lack or misfit {len(lost)} tensors, {lost[0]} among them",
@@ -192,13 +217,13 @@ def _load_errors(path: str) -> Iterator[None]:
             "whole safetensors files",
             "download or save the checkpoint again",
         ) from error
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        struct.error,
-    ) as error:  # the last two: a cut GGUF file
+    except ImportError as error:
+        raise ModelError(
+            f"{path}, which needs a package that is not there ({_line(error)})",
+            "a model that loads with the installed packages",
+            "install the package, or choose another model",
+        ) from error
+    except _BROKEN as error:
         raise ModelError(
             f"{path}, which does not load ({_line(error)})",
             "a model folder, a .gguf file, or a hub id that is cached or reachable",
@@ -207,8 +232,7 @@ def _load_errors(path: str) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__
+    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 @contextmanager

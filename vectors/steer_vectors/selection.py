@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from steer_kernels import Table, add_table, affine_table, edit_
-from steer_vectors.capture import Batch, Progress, Tally, batches, project
-from steer_vectors.chat import Prompt, prompt_ids
+from steer_vectors.capture import Batch, Progress, Tally, batches, project, prompt_of
+from steer_vectors.chat import Answered, Asked, prompt_ids
 from steer_vectors.contrast import ContrastSet
 from steer_vectors.estimators.mean_difference import Estimate
 from steer_vectors.hooks import on_layers
@@ -225,7 +225,7 @@ def selection_work(
         for label in ("positive", "negative")
         for split in ("train", "validation")
     }
-    train = count["positive", "train"] + count["negative", "train"]
+    train = 0 if contrast.answered else count["positive", "train"] + count["negative", "train"]
     positive, negative = count["positive", "validation"], count["negative", "validation"]
     candidates = len(_eligible(model.layers, layer)) + len(positions) - 1
     return train + 2 * (positive + negative) + candidates * (positive + 2 * negative)
@@ -254,21 +254,23 @@ class _Trial(NamedTuple):
         cls,
         model: ChatModel,
         contrast: ContrastSet,
-        positive: Sequence[Prompt],
-        negative: Sequence[Prompt],
+        positive: Sequence[Asked],
+        negative: Sequence[Asked],
         max_prompts: int,
         tally: Tally,
         batch_tokens: int | None,
     ) -> _Trial:
-        def first(prompts: Sequence[Prompt]) -> tuple[tuple[Batch, ...], Tensor]:
-            tokens = [prompt_ids(model.tokenizer, prompt) for prompt in prompts]
+        def first(prompts: Sequence[Asked]) -> tuple[tuple[Batch, ...], Tensor]:
+            tokens = [prompt_ids(model.tokenizer, prompt_of(prompt)) for prompt in prompts]
             padded = tuple(batches(tokens, model.device, batch_tokens))
             return padded, first_token(model, padded, {}, tally.stage())
 
         # The tokens come from training prompts, the scores from others.
-        _, seen_positive = first(_spaced(contrast.select("positive", "train"), max_prompts))
-        _, seen_negative = first(_spaced(contrast.select("negative", "train"), max_prompts))
-        tokens = refusal_tokens(seen_positive, seen_negative)
+        seen = [_spaced(contrast.select(label, "train"), max_prompts) for label in ("positive", "negative")]
+        begun = [
+            _first_answers(model, prompts) if contrast.answered else first(prompts)[1] for prompts in seen
+        ]
+        tokens = refusal_tokens(*begun)
         held_positive, on_positive = first(positive)
         held_negative, on_negative = first(negative)
         return cls(
@@ -296,6 +298,17 @@ class _Trial(NamedTuple):
             self.plain_positive - refusal_score(ablated, self.tokens.ids),
             float(kl),
         )
+
+
+def _first_answers(model: ChatModel, prompts: Sequence[Asked]) -> Tensor:
+    """Log-probabilities of the first token as the given answers have it, `[n, v]`: 0, or minus infinity."""
+    ids = [
+        model.tokenizer.encode(a.answer, add_special_tokens=False)[0]
+        for a in prompts
+        if isinstance(a, Answered)
+    ]
+    head = model.hf.get_output_embeddings().weight  # type: ignore[no-untyped-call]
+    return nn.functional.one_hot(torch.tensor(ids), len(head)).float().log()
 
 
 @torch.no_grad()
@@ -366,7 +379,7 @@ def _eligible(depth: int, layer: int | None) -> list[int]:
     return [layer] if layer is not None else [here for here in range(depth) if here < LAYER_SHARE * depth]
 
 
-def _spaced(prompts: Sequence[Prompt], most: int) -> list[Prompt]:
+def _spaced(prompts: Sequence[Asked], most: int) -> list[Asked]:
     """At most `most` prompts, evenly spaced, since files are often sorted by category."""
     keep = min(most, len(prompts))
     return [prompts[index * len(prompts) // keep] for index in range(keep)]

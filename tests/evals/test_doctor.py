@@ -1,0 +1,24 @@
+"""The doctor says what is there, and does not fall ill itself."""
+
+import pytest
+
+import steer_evals.doctor
+from steer_evals.doctor import examine
+from steer_kernels import cpu_choice
+
+
+def test_the_op_is_named_with_its_reason_and_passes():
+    found = examine()
+    assert found["op"] == f"{cpu_choice().path}: {cpu_choice().reason}"
+    assert found["op self-test"].startswith("ok: largest error")
+
+
+@pytest.mark.parametrize("error", [1e-3, float("nan")])
+def test_an_op_that_is_off_has_failed(monkeypatch, error):
+    monkeypatch.setattr(steer_evals.doctor, "_self_test", lambda: error)
+    assert examine()["op self-test"].startswith("FAILED: ")
+
+
+def test_a_package_that_is_missing_is_said_to_be(monkeypatch):
+    monkeypatch.setattr(steer_evals.doctor, "_PACKAGES", ("torch", "no-such-package"))
+    assert examine()["no-such-package"] == "missing"
