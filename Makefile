@@ -38,10 +38,8 @@ format: $(STAMP) ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## the benchmarks: correctness first, then time
-	@set -e; found=; for script in kernels/bench/bench_*.py evals/bench/bench_*.py; do \
-		[ -f "$$script" ] || continue; found=1; echo "$$script"; $(BIN)/python "$$script" $(ARGS); \
-	done; [ -n "$$found" ] || echo "no benchmark in kernels/bench or evals/bench yet"
+bench: $(STAMP) ## time the op: correctness first, then ratios
+	$(BIN)/steer bench op $(ARGS)
 
 setup: $(STAMP) ## create .venv and install
 

@@ -207,6 +207,34 @@ def report(run: Annotated[Path, typer.Argument(help="Folder of a sweep.")], as_j
 
 
 @app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help="What to time: op.")] = "op",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds, of which the median counts.")] = 25,
+    as_json: AsJson = False,
+) -> None:
+    """Time the op beside one pass over the same memory and beside plain torch; wrong results are never timed."""
+    if what != "op":
+        raise _usage(f"bench {what}", "op", "choose it")
+    import torch
+
+    from steer_kernels.bench import bench_op
+
+    torch.set_num_threads(threads)
+    with _bars() as bar:
+        found = bench_op(repeats, progress=bar("timing"))
+    if as_json:
+        _print_json([timing._asdict() for timing in found])
+        return
+    rows = [
+        [t.edit, t.dtype, f"{t.rows} x {t.width}", f"{t.ours:.0f}", f"{t.over_pass:.2f}", f"{t.faster:.1f}"]
+        for t in found
+    ]
+    columns = ["edit", "dtype", "rows x width", "\u00b5s", "over one pass", "times faster than torch"]
+    _table(f"the op ({found[0].path}), {threads} thread(s)", columns, rows)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine can do: versions, device, the path of the op and why."""
     from steer_evals.doctor import examine

@@ -32,21 +32,23 @@ def cpu_library() -> Path:
         BuildError: No compiler, or one that fails.
     """
     compiler = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "c++", "clang++")), None)
-    home = _cache() / f"steer_cpu-{_key(compiler or '')}.so"
-    if home.is_file():
-        return home
-    if compiler is None:
-        raise BuildError("no C++ compiler: install g++, or set CXX")
+    name = f"steer_cpu-{_key(compiler or '')}"
+    for found in _cache().glob(f"{name}-*.so"):
+        if (
+            found.stem == f"{name}-{_hash(found.read_bytes())}"
+        ):  # a cut file would end the process when it is loaded
+            return found
+    if compiler is None or shutil.which(compiler) is None:
+        raise BuildError(f"no C++ compiler {compiler or ''}: install g++, or set CXX")
     if sys.stderr.isatty():
         print("building the C++ op, once for this machine: a few seconds", file=sys.stderr)
     try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+        _cache().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_cache()) as folder:
             built = _compile(compiler, Path(folder))
-            built.replace(home)
+            return built.replace(_cache() / f"{name}-{_hash(built.read_bytes())}.so")
     except OSError as error:
-        raise BuildError(f"{home.parent}: {error.strerror or error}") from error
-    return home
+        raise BuildError(f"{_cache()}: {error.strerror or error}") from error
 
 
 def _cache() -> Path:
@@ -57,7 +59,11 @@ def _cache() -> Path:
 def _key(compiler: str) -> str:
     parts = [source.read_bytes() for source in sorted(_SOURCES.iterdir())]
     facts = repr((torch.__version__, platform.machine(), compiler, _FLAGS, _SETS))
-    return hashlib.sha256(b"\0".join([*parts, facts.encode()])).hexdigest()[:16]
+    return _hash(b"\0".join([*parts, facts.encode()]))
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _compile(compiler: str, folder: Path) -> Path:
@@ -80,10 +86,8 @@ def _run_all(commands: list[list[str]]) -> None:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for command in commands
     ]
-    for command, process in zip(commands, running, strict=True):
-        said, _ = process.communicate()
+    said = [process.communicate()[0] for process in running]  # all of them, before one is complained of
+    for command, process, lines in zip(commands, running, map(str.splitlines, said), strict=True):
         if process.returncode:
-            lines = (
-                [line for line in said.splitlines() if "error" in line] or said.splitlines() or ["no message"]
-            )
-            raise BuildError(f"{command[0]} failed: {lines[0].strip()}")
+            first = next((line for line in lines if "error" in line), *lines[:1] or ["no message"])
+            raise BuildError(f"{command[0]} failed: {first.strip()}")

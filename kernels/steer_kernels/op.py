@@ -53,15 +53,14 @@ def edit_(hidden: Tensor, table: Table, strength: Tensor | float) -> Tensor:
             "use a table made for this model, moved with table.to(device)",
         )
     rows = _rows(strength, hidden, table.k)
-    arguments = (*_arguments(table), rows)
+    given = (*arguments(table), rows)
     if torch.is_grad_enabled() and any(
         t.requires_grad for t in (hidden, rows, table.read, table.write, table.terms)
     ):
-        return hidden.copy_(
-            naive.edited(hidden.clone(), *arguments)
-        )  # what the backward pass reads must stay
+        source = hidden.clone()  # what the backward pass reads must stay
+        return hidden.copy_(naive.edited(source, *given))
     run = naive.edit_ if _plain(hidden) else torch.ops.steer.edit_.default
-    run(hidden, *arguments)
+    run(hidden, *given)
     return hidden
 
 
@@ -109,8 +108,8 @@ def self_test_error() -> float:
     for table, dtype in product(tables, DTYPES):
         ours = torch.randn(5, 67, generator=draw).to(dtype)
         theirs, strength = ours.clone(), torch.randn(5, table.k, generator=draw)
-        torch.ops.steer.edit_(ours, *_arguments(table), strength)
-        naive.edit_(theirs, *_arguments(table), strength)
+        torch.ops.steer.edit_(ours, *arguments(table), strength)
+        naive.edit_(theirs, *arguments(table), strength)
         step = (
             torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
         )  # a rounding of the dtype counts as one of float32
@@ -130,7 +129,8 @@ def _self_test() -> None:
         )
 
 
-def _arguments(table: Table) -> tuple[Tensor, Tensor, Tensor, Tensor | None, float, float, bool, bool]:
+def arguments(table: Table) -> tuple[Tensor, Tensor, Tensor, Tensor | None, float, float, bool, bool]:
+    """What the op takes between activations and strengths."""
     gate = table.gate
     opened = (None, 0.0, 0.0) if gate is None else (gate.query, gate.threshold, gate.sharpness)
     return (table.read, table.write, table.terms, *opened, table.rotates, table.keep_norm)

@@ -38,7 +38,7 @@ def path(request, monkeypatch):
 def _on(name, hidden, table, strength):
     """One path by name, for hypothesis, which wants no fixtures."""
     run = op.naive.edit_ if name == "naive" else torch.ops.steer.edit_
-    run(hidden, *op._arguments(table), op._rows(strength, hidden, table.k))
+    run(hidden, *op.arguments(table), op._rows(strength, hidden, table.k))
     return hidden
 
 
@@ -246,7 +246,7 @@ def test_many_rows_on_two_threads_equal_one(path):
 def test_opcheck(edit):
     op.cpu_choice()
     table = _edits(2, 16)[edit][0].gated(Gate(_units(1, 16)[0], 0.0, 2.0))
-    arguments = (torch.randn(3, 16), *op._arguments(table), torch.ones(3, 2))
+    arguments = (torch.randn(3, 16), *op.arguments(table), torch.ones(3, 2))
     torch.library.opcheck(torch.ops.steer.edit_.default, arguments)
 
 
