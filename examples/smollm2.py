@@ -65,8 +65,8 @@ Limits: a 135M model, one seed, one judge; a strength is best on the rates it is
 """
 RESULT = """\
 Refusal on harmbench changes by **{rise:+.2f}** at strength {at:+g} against strength 0, with {invalid:.2f} of the answers invalid:
-the largest change with at most 5 % invalid on harmbench. Over-refusal (xstest-safe) changes by {cost:+.2f} there: a direction
-that was told nothing of harmless requests raises both. {verdict}"""
+the largest change with at most 5 % invalid on harmbench. Over-refusal (xstest-safe) changes by {cost:+.2f} at the same strength:
+the direction raises refusal of everything. {verdict}"""
 NONE = "At no strength above 0 are at most 5 % of the answers to harmbench valid, so there is no result to state."
 
 

@@ -137,11 +137,11 @@ def arguments(table: Table) -> tuple[Tensor, Tensor, Tensor, Tensor | None, floa
 
 
 def _rows(strength: Tensor | float, hidden: Tensor, k: int) -> Tensor:
-    """Strengths as a view `[..., k]` float32 beside the rows of `hidden`."""
+    """Strengths as float32 that broadcasts to `[..., k]`."""
     if not isinstance(strength, Tensor):
         if not math.isfinite(strength):
             raise TableError(f"strength {strength}", "a finite number", "choose a strength")
-        strength = torch.full((k,), float(strength))
+        return torch.full((1,), float(strength), device=hidden.device)
     shape = (*hidden.shape[:-1], k)
     fits = strength.ndim <= len(shape) and all(
         s in (1, r) for s, r in zip(strength.shape[::-1], shape[::-1], strict=False)
@@ -152,7 +152,7 @@ def _rows(strength: Tensor | float, hidden: Tensor, k: int) -> Tensor:
             f"a shape that broadcasts to {list(shape)}",
             "give one strength per row",
         )
-    return strength.to(hidden.device, torch.float32).expand(shape)
+    return strength.to(hidden.device, torch.float32)
 
 
 def _plain(hidden: Tensor) -> bool:

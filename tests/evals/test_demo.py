@@ -1,14 +1,29 @@
 """The whole loop on the reference pair says what is known to be true of it."""
 
+import os
+import resource
+import subprocess
+import sys
+
 import pytest
 
-from steer_evals.demo import STRENGTHS, run_demo
+from steer_evals.demo import STRENGTHS
+from steer_evals.run import Run
 from steer_vectors.file import load_vector
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return run_demo(tmp_path_factory.mktemp("demo"), lambda _what: lambda _done, _total: None)
+    """As a user runs it, in a process of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = f"from steer.cli import main; main(['demo', '--out', {str(folder)!r}])"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    done = subprocess.run(
+        [sys.executable, "-c", command], env=env, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"report: {folder / 'report.html'}"
+    return Run(folder)
 
 
 def rate(points, strength, axis):
@@ -23,6 +38,11 @@ def test_the_dial_turns_refusal_both_ways(run):
     for axis in ("harmful_refusal", "over_refusal"):
         rates = [rate(points, s, axis) for s in STRENGTHS]
         assert rates == sorted(rates), "every step up refuses at least as much"
+
+
+@pytest.mark.slow
+def test_two_gigabytes_are_enough(run):
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 <= 2e9
 
 
 @pytest.mark.slow

@@ -38,14 +38,15 @@ Kind kind_of(const Tensor &hidden) {
   }
 }
 
-// Where a row starts: leading indices times their strides, for two tensors at once.
+// Where a row and its strengths start: leading indices times their strides. Strengths broadcast as torch's tensors do.
 struct Walk {
   std::vector<int64_t> sizes, rows, strengths;
 
   Walk(const Tensor &hidden, const Tensor &strength) {
     for (int64_t i = 0; i + 1 < hidden.dim(); i++) {
       if (hidden.size(i) == 1) continue;
-      int64_t row = hidden.stride(i), own = strength.stride(i), size = hidden.size(i);
+      int64_t j = i + strength.dim() - hidden.dim(), size = hidden.size(i), row = hidden.stride(i);
+      int64_t own = j < 0 || strength.size(j) == 1 ? 0 : strength.stride(j);
       // Dimensions that follow each other in memory are one: most calls end with a single one.
       if (!sizes.empty() && rows.back() == row * size && strengths.back() == own * size) {
         sizes.back() *= size, rows.back() = row, strengths.back() = own;
@@ -87,7 +88,8 @@ void edit_(Tensor hidden, Tensor read, Tensor write, Tensor terms, std::optional
   Walk walk(hidden, strength);
   char *rows = (char *)hidden.mutable_data_ptr();
   const float *strengths = (const float *)strength.const_data_ptr();
-  int64_t item = hidden.element_size(), step = strength.stride(strength.dim() - 1);
+  int64_t item = hidden.element_size(), last = strength.dim() - 1;
+  int64_t step = last < 0 || strength.size(last) == 1 ? 0 : strength.stride(last);
   auto some = [&](int64_t begin, int64_t end) {
     std::vector<float> scratch(edit.d + 3 * edit.k);
     float *own = scratch.data() + edit.d + 2 * edit.k;
