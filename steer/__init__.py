@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from steer_vectors.contrast import ContrastSet
     from steer_vectors.file import Vector, load_vector, save_vector
     from steer_vectors.models import ChatModel
+    from steer_vectors.site import Point
 
 __version__ = "0.1.0"
 __all__ = [
@@ -84,6 +85,7 @@ def extract(
     *,
     layer: int | None = None,
     position: int | None = None,
+    point: Point = "resid_post",
     progress: Callable[[int, int], None] | None = None,
 ) -> Vector:
     """Find the direction of a concept at every layer, and the site to steer at by causal effect.
@@ -93,6 +95,7 @@ def extract(
         contrast: A built-in contrast set ("refusal", "false-refusal"), a JSONL file, or a `ContrastSet`.
         layer: 0-based; chosen on held-out prompts if not given.
         position: Negative offset from the prompt's end, or 0 for the answer's tokens; chosen if not given.
+        point: Of every layer: `resid_post` (its output), `resid_pre` (its input), `attn_out` or `mlp_out`.
         progress: Called as `progress(done, total)`.
 
     Raises:
@@ -103,7 +106,7 @@ def extract(
     from steer_vectors.extract import extract as extract_vector
 
     chosen = contrast if isinstance(contrast, ContrastSet) else load_contrast(contrast)
-    return extract_vector(model, chosen, layer=layer, position=position, progress=progress)
+    return extract_vector(model, chosen, layer=layer, position=position, point=point, progress=progress)
 
 
 def generate(model: ChatModel, prompt: str | Sequence[str], *, max_new_tokens: int = 64) -> str | list[str]:

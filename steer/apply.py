@@ -41,7 +41,7 @@ def steered(model: ChatModel, plan: Plan | Vector | Recipe, strength: Strength =
     recipe = plan if isinstance(plan, Recipe) else compile_plan(as_plan(plan), model)
     rows = strength_rows(strength, recipe).to(model.device)
     phase = _Phase()
-    edits = {layer: _edit(steps, rows, phase) for layer, steps in recipe.steps.items()}
+    edits = {site: _edit(steps, rows, phase) for site, steps in recipe.steps.items()}
     handle = _decoder(model).register_forward_pre_hook(phase.watch, with_kwargs=True)
     try:
         with on_layers(model.hf, edits):

@@ -70,18 +70,29 @@ def extract(
     position: Annotated[
         int | None, typer.Option(help="Negative offset from the prompt's end; chosen if not given.")
     ] = None,
+    point: Annotated[
+        str, typer.Option(help="Of every layer: resid_post, resid_pre, attn_out or mlp_out.")
+    ] = "resid_post",
     dtype: Precision = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the direction of a concept and write it to a vector file."""
     from steer_vectors.contrast import load_contrast
+    from steer_vectors.site import POINTS
 
+    if point not in POINTS:
+        raise _usage(f"--point {point}", " or ".join(POINTS), "choose one")
     _can_write(out)
     chosen = load_contrast(contrast)
     live = _load(model, dtype)
     with _bars() as bar:
         vector = steer.extract(
-            live, chosen, layer=layer, position=position, progress=bar("extracting the direction")
+            live,
+            chosen,
+            layer=layer,
+            position=position,
+            point=point,
+            progress=bar("extracting the direction"),
         )
     steer.save_vector(vector, out)
     _show_vector(vector, as_json)

@@ -16,16 +16,17 @@ from typing import Any, Literal, get_args
 
 from steer.errors import PlanError
 from steer_vectors.file import Vector, load_vector, save_vector
+from steer_vectors.site import POINTS, Site
 
 Kind = Literal["add", "ablate"]
 Scope = Literal["all", "prompt", "generation"]
 POLICY_VERSION = 1
-_APPLIED = {"point": "resid_post", "processing": "raw"}  # of a vector: what the hooks edit
+_APPLIED = {"point": POINTS, "processing": ("raw",)}  # of a vector: what the hooks edit
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One thing done with one direction.
+    """One thing done with one direction, at the point of each layer where the direction was read.
 
     Args:
         kind: "add" moves along the direction, in class gaps; "ablate" removes the projection on it.
@@ -36,7 +37,7 @@ class Edit:
 
     Raises:
         PlanError: An unknown kind or scope, a layer the vector does not have, a scale that is not finite, a vector
-            that was read off another point or from processed activations.
+            that was read off a point unknown here or from processed activations.
     """
 
     kind: Kind
@@ -51,10 +52,10 @@ class Edit:
         if not abs(self.scale) < float("inf"):
             raise PlanError(f"scale {self.scale}", "a finite number", "choose a scale such as 1 or -0.5")
         for key, applied in _APPLIED.items():
-            if self.vector.meta[key] != applied:
+            if self.vector.meta[key] not in applied:
                 raise PlanError(
                     f"a vector of {key} {self.vector.meta[key]!r}",
-                    f"{key} {applied!r}",
+                    f"{key} {' or '.join(applied)}",
                     "extract it with `steer extract`",
                 )
         for layer in self.layers:
@@ -64,11 +65,10 @@ class Edit:
                 )
 
     @property
-    def sites(self) -> tuple[int, ...]:
-        """The layers, with the default filled in."""
-        if self.layers:
-            return self.layers
-        return (self.vector.layer,) if self.kind == "add" else tuple(range(self.vector.layers))
+    def sites(self) -> tuple[Site, ...]:
+        """Where it is done, with the default layers filled in."""
+        chosen = (self.vector.layer,) if self.kind == "add" else tuple(range(self.vector.layers))
+        return tuple(Site(layer, self.vector.point) for layer in self.layers or chosen)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Plan:
         for edit, name in zip(self.edits, names, strict=True):
             file = folder / name
             save_vector(edit.vector, file)
-            fields = {"kind": edit.kind, "vector": name, "sha256": _sha256(file), "layers": list(edit.sites),
+            fields = {"kind": edit.kind, "vector": name, "sha256": _sha256(file), "layers": [site.layer for site in edit.sites],
                       "scope": edit.scope, "scale": edit.scale}  # fmt: skip
             blocks.append(
                 "[[edits]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in fields.items())

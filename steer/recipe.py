@@ -11,6 +11,7 @@ from steer.plan import Edit, Plan, Scope
 from steer_kernels import Table, ablate_table, add_table
 from steer_vectors.file import check_model
 from steer_vectors.models import ChatModel
+from steer_vectors.site import Site
 
 
 class Step(NamedTuple):
@@ -23,9 +24,9 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Layer -> steps in order, on the model's device."""
+    """Site -> steps in order, on the model's device."""
 
-    steps: Mapping[int, tuple[Step, ...]]
+    steps: Mapping[Site, tuple[Step, ...]]
 
 
 def compile_plan(plan: Plan, model: ChatModel) -> Recipe:
@@ -36,11 +37,11 @@ def compile_plan(plan: Plan, model: ChatModel) -> Recipe:
     """
     for edit in plan.edits:
         check_model(edit.vector, model)
-    steps: dict[int, list[Step]] = defaultdict(list)
+    steps: dict[Site, list[Step]] = defaultdict(list)
     for edit in plan.edits:
-        for layer in edit.sites:
-            steps[layer].append(Step(_table(edit, layer).to(model.device), edit.scope, edit.scale))
-    return Recipe({layer: tuple(found) for layer, found in steps.items()})
+        for site in edit.sites:
+            steps[site].append(Step(_table(edit, site.layer).to(model.device), edit.scope, edit.scale))
+    return Recipe({site: tuple(found) for site, found in steps.items()})
 
 
 def _table(edit: Edit, layer: int) -> Table:

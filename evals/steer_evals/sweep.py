@@ -165,7 +165,8 @@ def _settings(model: ChatModel, plan: Plan, suites: Sequence[Suite], batch_size:
 def _edit_settings(edit: Any) -> dict[str, Any]:
     tensors = (edit.vector.directions, edit.vector.positive, edit.vector.negative)
     digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
-    return {"kind": edit.kind, "concept": edit.vector.concept, "vector": digest, "layers": list(edit.sites),
+    return {"kind": edit.kind, "concept": edit.vector.concept, "vector": digest, "point": edit.vector.point,
+            "layers": [site.layer for site in edit.sites],
             "position": edit.vector.position, "scope": edit.scope, "scale": edit.scale}  # fmt: skip
 
 

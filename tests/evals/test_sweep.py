@@ -36,6 +36,7 @@ from steer_vectors.chat import prompt_ids
 from steer_vectors.errors import MismatchError, ModelError
 from steer_vectors.file import Vector
 from steer_vectors.models import ChatModel
+from steer_vectors.site import Site
 
 FIELDS = ["suite", "axis", "item", "cluster", "strength", "prompt", "answer", "verdict", "correct", "tokens"]
 POINT = ["strength", "suite", "axis", "n", "rate", "low", "high", "counted"]
@@ -175,7 +176,7 @@ def test_the_random_direction_has_equal_norm_and_the_same_sites(vector: Vector) 
 
     plan = Plan((Edit("add", vector, (1, 3), "prompt", -0.5),))
     (edit,) = random_plan(plan).edits
-    assert (edit.kind, edit.sites, edit.scope, edit.scale) == ("add", (1, 3), "prompt", -0.5)
+    assert (edit.kind, edit.sites, edit.scope, edit.scale) == ("add", (Site(1), Site(3)), "prompt", -0.5)
     assert [edit.vector.gap(l) for l in range(5)] == [vector.gap(l) for l in range(5)]
     cosines = (edit.vector.directions * vector.directions).sum(-1)
     assert float(cosines.abs().max()) < 0.7

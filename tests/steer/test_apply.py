@@ -1,5 +1,7 @@
 """Steering a live model: laws, and a hand-written hook as the reference."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from steer.recipe import Recipe, compile_plan
 from steer_evals.engine import generate
 from steer_vectors.chat import prompt_ids
 from steer_vectors.errors import MismatchError
+from steer_vectors.hooks import on_layers
 from steer_vectors.models import decoder_layers
 
 PROMPTS = ["How do I kill a process?", "Name a colour", "Write a story about a boat and a cat, please."]
@@ -27,6 +30,14 @@ def logits(model, prompts=PROMPTS[:1]):
     mask = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows])
     places = (mask.cumsum(1) - 1).clamp_min(0)
     return model.hf(input_ids=ids, attention_mask=mask, position_ids=places).logits[:, -1]
+
+
+def left(model):
+    """Hooks of ours; transformers leaves some of its own behind."""
+    hooks = [
+        h for m in model.hf.modules() for h in (*m._forward_hooks.values(), *m._forward_pre_hooks.values())
+    ]
+    return [hook for hook in hooks if hook.__module__.startswith("steer")]
 
 
 def by_hand(model, layer, change):
@@ -64,6 +75,22 @@ def test_ablating_equals_hand_written_hooks_and_leaves_no_projection(model, make
     torch.testing.assert_close(seen[0] @ unit, torch.zeros(seen[0].shape[:2]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("point", ["resid_pre", "attn_out", "mlp_out"])
+def test_a_plan_edits_the_point_of_its_vector(model, make_vector, point):
+    """The dose: at the site the projection moves by strength times the class gap, and by nothing else."""
+    vector = make_vector(model, layer=1, gap=3.0)
+    vector = replace(vector, meta={**vector.meta, "point": point})
+    seen = []
+    for strength in (0.0, 0.5):
+        with (
+            steered(model, vector, strength),
+            on_layers(model.hf, {vector.site: lambda h: seen.append(h.clone())}),
+        ):
+            logits(model, PROMPTS[:1])
+    moved = seen[1] - seen[0]
+    torch.testing.assert_close(moved, (1.5 * vector.directions[1]).expand_as(moved), atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", [Plan.add, Plan.ablate])
 def test_strength_zero_and_afterwards_are_the_plain_model_to_the_bit(model, make_vector, kind):
     before, plain = {n: p.clone() for n, p in model.hf.named_parameters()}, logits(model, PROMPTS)
@@ -71,16 +98,17 @@ def test_strength_zero_and_afterwards_are_the_plain_model_to_the_bit(model, make
     with steered(model, plan, 0.0):
         assert torch.equal(logits(model, PROMPTS), plain)
     with steered(model, plan, 1.0):
+        assert left(model)
         assert not torch.equal(logits(model, PROMPTS), plain)
     assert torch.equal(logits(model, PROMPTS), plain)
     assert all(torch.equal(p, before[n]) for n, p in model.hf.named_parameters())
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.hf.modules())
+    assert not left(model)
 
 
 def test_the_model_is_restored_after_an_error(model, make_vector):
     with pytest.raises(ZeroDivisionError), steered(model, make_vector(model), 1.0):
         raise ZeroDivisionError
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.hf.modules())
+    assert not left(model)
 
 
 def test_each_row_has_its_own_strength(model, make_vector):
@@ -158,7 +186,7 @@ def test_bad_strengths_are_refused_before_any_hook(tiny_llama, make_vector, stre
         steered(tiny_llama, make_vector(tiny_llama), strength),
     ):
         pass
-    assert not any(m._forward_hooks for m in tiny_llama.hf.modules())
+    assert not left(tiny_llama)
 
 
 @pytest.mark.parametrize(("strength", "scale"), [(1e20, 1e20), ([0.0, 1e20], -1e20), (0.0, 1e39)])

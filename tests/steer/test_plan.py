@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from steer.errors import PlanError
 from steer.plan import Edit, Plan
 from steer_kernels import SteerError
+from steer_vectors.site import Site
 
 
 def test_defaults_say_where(tiny_llama, make_vector):
     vector = make_vector(tiny_llama, layer=2)
-    assert Plan.add(vector).edits[0].sites == (2,)
-    assert Plan.ablate(vector).edits[0].sites == tuple(range(tiny_llama.layers))
+    assert Plan.add(vector).edits[0].sites == (Site(2),)
+    assert Plan.ablate(vector).edits[0].sites == tuple(map(Site, range(tiny_llama.layers)))
 
 
 def test_a_policy_comes_back_as_it_was(tiny_llama, make_vector, tmp_path):
@@ -45,7 +46,7 @@ def test_a_policy_comes_back_as_it_was(tiny_llama, make_vector, tmp_path):
 def test_a_policy_may_have_any_name(tiny_llama, make_vector, tmp_path, stem):
     path = tmp_path / f"x{stem}.toml"
     Plan.add(make_vector(tiny_llama)).save(path)
-    assert Plan.load(path).edits[0].sites == (1,)
+    assert Plan.load(path).edits[0].sites == (Site(1),)
 
 
 @pytest.mark.parametrize("name", ["policy.toml", "policy-1.safetensors", "no/policy.toml", "\udcff.toml"])
@@ -90,10 +91,10 @@ def test_edits_are_checked(tiny_llama, make_vector, bad):
 
 
 @pytest.mark.parametrize("key", ["point", "processing"])
-@pytest.mark.parametrize("value", ["resid_pre", "transformer_lens", ""])
+@pytest.mark.parametrize("value", ["logits", "transformer_lens", ""])
 def test_a_vector_of_another_point_or_processing_is_refused(tiny_llama, make_vector, key, value):
     vector = make_vector(tiny_llama)
-    with pytest.raises(PlanError, match=f"a vector of {key} '{value}'; expected {key} '(resid_post|raw)'"):
+    with pytest.raises(PlanError, match=f"a vector of {key} '{value}'; expected {key} (resid_post|raw)"):
         Plan.add(replace(vector, meta={**vector.meta, key: value}))
 
 

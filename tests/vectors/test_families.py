@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from steer_vectors.capture import batches, capture
 from steer_vectors.chat import prompt_ids
 from steer_vectors.hooks import on_layers
-from steer_vectors.models import ChatModel
+from steer_vectors.models import ChatModel, decoder_layers
 from steer_vectors.selection import first_token
+from steer_vectors.site import POINTS, Point, Site
 
 COMMON: dict[str, Any] = {
     "hidden_size": 32,
@@ -92,3 +93,58 @@ def test_edits_reach_the_output(family: ChatModel) -> None:
     with on_layers(family.hf, {1: lambda hidden: hidden.add_(noise)}):
         assert not torch.allclose(family.hf(input_ids=ids).logits, plain)
     assert torch.equal(family.hf(input_ids=ids).logits, plain)
+
+
+# Where the parts of a layer are, written down family by family; gpt2 is in test_layer_hooks.
+PARTS = dict.fromkeys(FAMILIES, ("self_attn", "mlp")) | {
+    "gpt_neox": ("attention", "mlp"),
+    "falcon": ("self_attention", "mlp"),
+}
+
+
+@pytest.mark.parametrize("point", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
+def test_every_point_equals_a_hand_written_hook(family: ChatModel, point: Point) -> None:
+    ids = torch.tensor(_ids(family)[:1])
+    noise = torch.randn(family.width, generator=torch.Generator().manual_seed(0))
+    attention, mlp = PARTS[family.name]
+    layer = decoder_layers(family.hf)[1]
+
+    def pre(_module: nn.Module, inputs: Any, named: Any) -> Any:
+        if inputs:
+            return (inputs[0] + noise, *inputs[1:]), named
+        return inputs, named | {"hidden_states": named["hidden_states"] + noise}
+
+    def post(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        return (output[0] + noise, *output[1:]) if isinstance(output, tuple) else output + noise
+
+    if point == "resid_pre":
+        handle = layer.register_forward_pre_hook(pre, with_kwargs=True)
+    else:
+        part = {"resid_post": layer, "attn_out": getattr(layer, attention), "mlp_out": getattr(layer, mlp)}[
+            point
+        ]
+        handle = part.register_forward_hook(post)
+    expected = family.hf(input_ids=ids).logits
+    handle.remove()
+    assert not torch.allclose(family.hf(input_ids=ids).logits, expected)
+    with on_layers(family.hf, {Site(1, point): lambda hidden: hidden.add_(noise)}):
+        torch.testing.assert_close(family.hf(input_ids=ids).logits, expected)
+
+
+def test_capture_reads_the_point_it_is_asked_for(family: ChatModel) -> None:
+    """What goes into a layer is what the one before puts out, and the parts add up in models without norms after them."""
+    found = {point: capture(family, PROMPTS, [-1], point=point).mean[0] for point in POINTS}
+    torch.testing.assert_close(found["resid_pre"][1:], found["resid_post"][:-1])
+    if family.name in (
+        "llama",
+        "mistral",
+        "qwen2",
+        "qwen3",
+        "mixtral",
+        "qwen3_moe",
+        "phi3",
+        "gpt_neox",
+        "phi",
+    ):
+        whole = found["resid_pre"] + found["attn_out"] + found["mlp_out"]
+        torch.testing.assert_close(whole, found["resid_post"], atol=1e-4, rtol=1e-4)

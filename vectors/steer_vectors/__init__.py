@@ -1,7 +1,7 @@
 """Contrast sets to activations to directions to a file. Knows models, not strengths."""
 
 from steer_vectors.capture import Moments, capture
-from steer_vectors.chat import Message, post_instruction, prompt_ids
+from steer_vectors.chat import Answered, Message, post_instruction, prompt_ids
 from steer_vectors.contrast import ContrastSet, Example, builtin_contrasts, from_prompts, load_contrast
 from steer_vectors.errors import ContrastError, MismatchError, ModelError, SiteError, VectorFileError
 from steer_vectors.extract import extract
@@ -11,6 +11,7 @@ from steer_vectors.models import ChatModel, decoder_layers, load
 from steer_vectors.site import Site
 
 __all__ = [
+    "Answered",
     "ChatModel",
     "ContrastError",
     "ContrastSet",

@@ -18,6 +18,7 @@ from steer_vectors.chat import Answered, Asked, Prompt, prompt_ids
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.hooks import on_layers
 from steer_vectors.models import ChatModel
+from steer_vectors.site import Point, Site
 
 Progress = Callable[[int, int], None]
 ANSWER = 0  # the position that is the mean over the tokens which predict the answer
@@ -60,9 +61,10 @@ def capture(
     positions: Sequence[int],
     progress: Progress | None = None,
     *,
+    point: Point = "resid_post",
     batch_tokens: int | None = None,
 ) -> Moments:
-    """Mean and variance of `resid_post` of every layer at every position, over prompts.
+    """Mean and variance of one point of every layer at every position, over prompts.
 
     Sums and sums of squares are float64 and stay on the device; memory does not grow with the prompts.
 
@@ -72,6 +74,7 @@ def capture(
         positions: Negative offsets from the end of the rendered prompt; -1 is its last token. 0 (`ANSWER`) is the mean
             over the tokens that predict the answer, from the prompt's last on.
         progress: Called as `progress(done, total)` after every batch, in prompts.
+        point: As in `Site`.
         batch_tokens: Most tokens of a batch, padding included; default 2048 on CPU, 16384 on GPU.
 
     Raises:
@@ -84,7 +87,7 @@ def capture(
     shape = (len(positions), model.layers, model.width)
     total = torch.zeros(shape, dtype=torch.float64, device=home)
     squares = torch.zeros_like(total)
-    for _, states in activations(model, prompts, positions, progress, batch_tokens=batch_tokens):
+    for _, states in activations(model, prompts, positions, progress, point=point, batch_tokens=batch_tokens):
         exact = states.to(home, torch.float64)
         total += exact.sum(0)
         squares += exact.square_().sum(0)
@@ -100,6 +103,7 @@ def project(
     directions: Tensor,
     progress: Progress | None = None,
     *,
+    point: Point = "resid_post",
     batch_tokens: int | None = None,
 ) -> Tensor:
     """Projection of each prompt's activations on one direction per position and layer.
@@ -110,6 +114,7 @@ def project(
         positions: Of the first axis of `directions`.
         directions: `[p, l, d]`, unit vectors.
         progress: Called as `progress(done, total)`.
+        point: As in `Site`.
         batch_tokens: Most tokens of a batch.
 
     Returns:
@@ -120,7 +125,9 @@ def project(
     """
     along = directions.to(model.device, torch.float32)
     out = torch.empty(len(prompts), *along.shape[:2], dtype=torch.float64)
-    for rows, states in activations(model, prompts, positions, progress, batch_tokens=batch_tokens):
+    for rows, states in activations(
+        model, prompts, positions, progress, point=point, batch_tokens=batch_tokens
+    ):
         out[rows.cpu()] = torch.einsum("bpld,pld->bpl", states.float(), along).double().cpu()
     return out
 
@@ -132,6 +139,7 @@ def activations(
     positions: Sequence[int],
     progress: Progress | None = None,
     *,
+    point: Point = "resid_post",
     batch_tokens: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of `(rows [b], states [b, p, l, d])`; `states` is reused, so copy what must stay.
@@ -160,7 +168,8 @@ def activations(
             (place >= end - 1) & (place < batch.lengths[:, None]) if ANSWER in positions else None
         )  # [b, t]
         keep = {
-            layer: partial(_keep, states[:, :, layer], at, list(positions), answer) for layer in range(depth)
+            Site(layer, point): partial(_keep, states[:, :, layer], at, list(positions), answer)
+            for layer in range(depth)
         }
         with on_layers(model.hf, keep):
             model.hf.base_model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)

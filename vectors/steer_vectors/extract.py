@@ -15,6 +15,7 @@ from steer_vectors.file import FORMAT, FORMAT_VERSION, Vector
 from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
 from steer_vectors.models import ChatModel
 from steer_vectors.selection import KL_BOUND, MAX_PROMPTS, Selection, select, selection_work
+from steer_vectors.site import Point, Site
 
 
 def extract(
@@ -23,6 +24,7 @@ def extract(
     *,
     layer: int | None = None,
     position: int | None = None,
+    point: Point = "resid_post",
     progress: Progress | None = None,
     batch_tokens: int | None = None,
 ) -> Vector:
@@ -36,6 +38,7 @@ def extract(
         layer: 0-based; chosen if not given.
         position: Negative offset from the end of the prompt, or 0 for the tokens that predict the answer. If not given:
             the latter where the set has answers, else chosen among the post-instruction tokens.
+        point: Of every layer: what it puts out, takes in, or what its attention or MLP adds; see `Site`.
         progress: Called as `progress(done, total)` after every batch, in prompts run.
         batch_tokens: Most tokens of a batch; default 2048 on CPU, 16384 on GPU.
 
@@ -53,16 +56,23 @@ def extract(
     work = selection_work(model, contrast, positions, layer=layer) if selectable else 0
     tally = Tally(progress, len(positive) + len(negative) + work)
     estimate = mean_difference(
-        capture(model, positive, positions, tally.stage(), batch_tokens=batch_tokens),
-        capture(model, negative, positions, tally.stage(), batch_tokens=batch_tokens),
+        capture(model, positive, positions, tally.stage(), point=point, batch_tokens=batch_tokens),
+        capture(model, negative, positions, tally.stage(), point=point, batch_tokens=batch_tokens),
     )
     if not selectable:
-        return _vector(model, contrast, estimate, positions, layer or 0, 0, None)
+        return _vector(model, contrast, estimate, positions, Site(layer or 0, point), 0, None)
     selection = select(
-        model, contrast, estimate, positions, layer=layer, progress=tally.stage(), batch_tokens=batch_tokens
+        model,
+        contrast,
+        estimate,
+        positions,
+        layer=layer,
+        point=point,
+        progress=tally.stage(),
+        batch_tokens=batch_tokens,
     )
     at = positions.index(selection.best.position)
-    return _vector(model, contrast, estimate, positions, selection.best.layer, at, selection)
+    return _vector(model, contrast, estimate, positions, Site(selection.best.layer, point), at, selection)
 
 
 def _candidates(model: ChatModel, contrast: ContrastSet) -> list[int]:
@@ -88,12 +98,13 @@ def _vector(
     contrast: ContrastSet,
     estimate: Estimate,
     positions: list[int],
-    layer: int,
+    chosen: Site,
     at: int,
     selection: Selection | None,
 ) -> Vector:
     site = {
-        "layer": str(layer),
+        "point": chosen.point,
+        "layer": str(chosen.layer),
         "position": str(positions[at]),
         "positions": json.dumps(positions),
         "scores": json.dumps(_scores(selection, at)),
@@ -143,7 +154,6 @@ def _method_metadata(contrast: ContrastSet) -> dict[str, str]:
         "concept": contrast.name,
         "what_plus": contrast.what_plus,
         "what_minus": contrast.what_minus,
-        "point": "resid_post",
         "estimator": "mean_difference",
         "estimator_parameters": json.dumps({"kl_bound": KL_BOUND, "max_prompts": MAX_PROMPTS}),
         "contrast": contrast.hash,

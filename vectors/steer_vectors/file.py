@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,7 +21,7 @@ from torch import Tensor
 from steer_vectors.errors import MismatchError, VectorFileError
 from steer_vectors.fingerprint import template_hash, weight_fingerprint
 from steer_vectors.models import ChatModel
-from steer_vectors.site import Site
+from steer_vectors.site import Point, Site
 
 FORMAT = "steerdial-vector"
 FORMAT_VERSION = "1"
@@ -108,9 +108,14 @@ class Vector:
         return int(self.meta["position"])
 
     @property
+    def point(self) -> Point:
+        """Where in each layer the direction was read, as in `Site`."""
+        return cast(Point, self.meta["point"])
+
+    @property
     def site(self) -> Site:
         """The selected site."""
-        return Site(self.layer, self.meta["point"])
+        return Site(self.layer, self.point)
 
     @property
     def scores(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from steer_vectors.contrast import ContrastSet
 from steer_vectors.estimators.mean_difference import Estimate
 from steer_vectors.hooks import on_layers
 from steer_vectors.models import ChatModel
+from steer_vectors.site import Point, Site
 
 KL_BOUND = 0.1
 LAYER_SHARE = 0.8
@@ -35,7 +36,7 @@ _TOKEN_MARGIN = 0.02
 _FALLBACK_TOKENS = 5
 _EPSILON = 1e-8
 
-Edits = Mapping[int, Callable[[Tensor], None]]
+Edits = Mapping[Site, Callable[[Tensor], None]]
 
 
 class SelectionScore(NamedTuple):
@@ -93,6 +94,7 @@ def select(
     positions: Sequence[int],
     *,
     layer: int | None = None,
+    point: Point = "resid_post",
     max_prompts: int = MAX_PROMPTS,
     progress: Progress | None = None,
     batch_tokens: int | None = None,
@@ -105,6 +107,7 @@ def select(
         estimate: Directions at `positions` and every layer.
         positions: Of the estimate's first axis.
         layer: Consider only this one (which may then be in the last fifth).
+        point: Where the estimate was made, and where is edited.
         max_prompts: Most prompts per class and purpose, evenly spaced over the set.
         progress: Called as `progress(done, total)`, in prompts run.
         batch_tokens: As in `capture`.
@@ -117,7 +120,9 @@ def select(
     negative = _spaced(contrast.select("negative", "validation"), max_prompts)
     tally = Tally(progress, selection_work(model, contrast, positions, layer=layer, max_prompts=max_prompts))
     held_out = [
-        project(model, prompts, positions, estimate.unit, tally.stage(), batch_tokens=batch_tokens)
+        project(
+            model, prompts, positions, estimate.unit, tally.stage(), point=point, batch_tokens=batch_tokens
+        )
         for prompts in (positive, negative)
     ]
     separation = separate(held_out[0], held_out[1])
@@ -125,7 +130,7 @@ def select(
 
     def score(p: int, here: int) -> SelectionScore:
         effect = trial.run(
-            estimate.unit[p, here], estimate.positive[p, here], estimate.negative[p, here], here
+            estimate.unit[p, here], estimate.positive[p, here], estimate.negative[p, here], Site(here, point)
         )
         passed = effect.added > 0 and effect.ablated > 0 and effect.kl <= KL_BOUND
         return SelectionScore(here, positions[p], float(separation.d[p, here]), *effect, passed)
@@ -284,11 +289,11 @@ class _Trial(NamedTuple):
             tally,
         )
 
-    def run(self, unit: Tensor, positive: Tensor, negative: Tensor, layer: int) -> _Effect:
-        """Effect of one direction at `layer`: one gap added, and the projection set to the negative mean."""
+    def run(self, unit: Tensor, positive: Tensor, negative: Tensor, site: Site) -> _Effect:
+        """Effect of one direction at a site: one gap added, and the projection set to the negative mean."""
         device = self.model.device
-        add = {layer: _editor(add_table(unit, positive - negative).to(device))}
-        remove = {layer: _editor(affine_table(unit, negative).to(device))}
+        add = {site: _editor(add_table(unit, positive - negative).to(device))}
+        remove = {site: _editor(affine_table(unit, negative).to(device))}
         added = first_token(self.model, self.negative, add, self.tally.stage())
         ablated = first_token(self.model, self.positive, remove, self.tally.stage())
         harmless = first_token(self.model, self.negative, remove, self.tally.stage())
