@@ -119,6 +119,8 @@ def _decoder(model: ChatModel) -> nn.Module:
 
 
 def _edit(steps: tuple[Step, ...], rows: Tensor, phase: _Phase) -> Callable[[Tensor], None]:
+    doses = [(table, scope, (rows * scale).view(-1, 1, 1)) for table, scope, scale in steps]
+
     def edit(hidden: Tensor) -> None:  # [b, t, d]
         if len(rows) not in (1, len(hidden)):
             raise PlanError(
@@ -126,9 +128,9 @@ def _edit(steps: tuple[Step, ...], rows: Tensor, phase: _Phase) -> Callable[[Ten
                 "one strength, or one per row",
                 "match the batch",
             )
-        for table, scope, scale in steps:
+        for table, scope, dose in doses:
             if scope == "all" or (scope == "generation") == phase.generation:
-                edit_(hidden, table, (rows * scale).view(-1, 1, 1))
+                edit_(hidden, table, dose)
 
     return edit
 

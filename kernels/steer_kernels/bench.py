@@ -13,7 +13,7 @@ from torch import Tensor
 
 from steer_kernels import naive
 from steer_kernels.errors import KernelError
-from steer_kernels.op import arguments, cpu_choice, edit_
+from steer_kernels.op import cpu_choice, edit_
 from steer_kernels.table import (
     Gate,
     Table,
@@ -115,7 +115,7 @@ def _timing(rows: int, width: int, dtype: torch.dtype, name: str, table: Table, 
             f"below {_BOUND[dtype]}",
             "do not time wrong results",
         )
-    own = arguments(table)
+    own = table.arguments
     calls: list[Callable[[], object]] = [
         lambda: edit_(hidden, table, strength),
         lambda: hidden.mul_(1.0001),
@@ -136,7 +136,7 @@ def _timing(rows: int, width: int, dtype: torch.dtype, name: str, table: Table, 
 def _error(hidden: Tensor, table: Table, strength: Tensor) -> float:
     """Against plain torch in float32, on some rows."""
     some, s = hidden[:64].clone(), strength[:64]
-    exact = naive.edited(some.float(), *arguments(table), s)
+    exact = naive.edited(some.float(), *table.arguments, s)
     return float((edit_(some, table, s).float() - exact).abs().max() / exact.abs().max())
 
 

@@ -10,7 +10,7 @@ import os
 import warnings
 from functools import cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ def edit_(hidden: Tensor, table: Table, strength: Tensor | float) -> Tensor:
     Args:
         hidden: `[..., d]`, any floating dtype; arithmetic is float32.
         table: k rank-one edits of width d, on the device of `hidden`.
-        strength: A number for all rows, or a tensor that broadcasts to `[..., k]` against the rows of `hidden`.
+        strength: A number for all rows, or a float32 tensor that broadcasts to `[..., k]` against the rows of `hidden`.
 
     Returns:
         `hidden`.
@@ -46,21 +46,22 @@ def edit_(hidden: Tensor, table: Table, strength: Tensor | float) -> Tensor:
         TableError: A width, device or strength shape that does not fit, or a number that is not finite.
         KernelError: `STEER_KERNEL` names a path that is not there.
     """
-    if hidden.shape[-1] != table.read.shape[1] or hidden.device != table.read.device:
-        raise TableError(
-            f"activations of width {hidden.shape[-1]} on {hidden.device}",
-            f"width {table.read.shape[1]} on {table.read.device}",
-            "use a table made for this model, moved with table.to(device)",
-        )
-    rows = _rows(strength, hidden, table.k)
-    given = (*arguments(table), rows)
-    if torch.is_grad_enabled() and any(
-        t.requires_grad for t in (hidden, rows, table.read, table.write, table.terms)
-    ):
-        source = hidden.clone()  # what the backward pass reads must stay
-        return hidden.copy_(naive.edited(source, *given))
+    if not isinstance(strength, Tensor):
+        if not math.isfinite(strength):
+            raise TableError(f"strength {strength}", "a finite number", "choose a strength")
+        strength = torch.full((1,), float(strength), device=hidden.device)
     run = naive.edit_ if _plain(hidden) else torch.ops.steer.edit_.default
-    run(hidden, *given)
+    if torch.is_grad_enabled() and any(
+        t.requires_grad for t in (hidden, strength, table.read, table.write, table.terms)
+    ):
+        run = _with_gradient
+    try:
+        run(hidden, *table.arguments, strength)
+    except RuntimeError:
+        _explain(
+            hidden, table, strength
+        )  # checked where it costs nothing: this runs at every layer and token
+        raise
     return hidden
 
 
@@ -108,8 +109,8 @@ def self_test_error() -> float:
     for table, dtype in product(tables, DTYPES):
         ours = torch.randn(5, 67, generator=draw).to(dtype)
         theirs, strength = ours.clone(), torch.randn(5, table.k, generator=draw)
-        torch.ops.steer.edit_(ours, *arguments(table), strength)
-        naive.edit_(theirs, *arguments(table), strength)
+        torch.ops.steer.edit_(ours, *table.arguments, strength)
+        naive.edit_(theirs, *table.arguments, strength)
         step = (
             torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
         )  # a rounding of the dtype counts as one of float32
@@ -129,30 +130,29 @@ def _self_test() -> None:
         )
 
 
-def arguments(table: Table) -> tuple[Tensor, Tensor, Tensor, Tensor | None, float, float, bool, bool]:
-    """What the op takes between activations and strengths."""
-    gate = table.gate
-    opened = (None, 0.0, 0.0) if gate is None else (gate.query, gate.threshold, gate.sharpness)
-    return (table.read, table.write, table.terms, *opened, table.rotates, table.keep_norm)
+def _with_gradient(hidden: Tensor, *arguments: Any) -> None:
+    source = hidden.clone()  # what the backward pass reads must stay
+    hidden.copy_(naive.edited(source, *arguments))
 
 
-def _rows(strength: Tensor | float, hidden: Tensor, k: int) -> Tensor:
-    """Strengths as float32 that broadcasts to `[..., k]`."""
-    if not isinstance(strength, Tensor):
-        if not math.isfinite(strength):
-            raise TableError(f"strength {strength}", "a finite number", "choose a strength")
-        return torch.full((1,), float(strength), device=hidden.device)
-    shape = (*hidden.shape[:-1], k)
-    fits = strength.ndim <= len(shape) and all(
-        s in (1, r) for s, r in zip(strength.shape[::-1], shape[::-1], strict=False)
-    )
-    if not fits:
+def _explain(hidden: Tensor, table: Table, strength: Tensor) -> None:
+    """Raise the user's error, if it is one."""
+    if hidden.shape[-1:] != table.read.shape[1:] or hidden.device != table.read.device:
         raise TableError(
-            f"strength {list(strength.shape)}",
-            f"a shape that broadcasts to {list(shape)}",
+            f"activations {list(hidden.shape)} on {hidden.device}",
+            f"width {table.read.shape[1]} on {table.read.device}",
+            "use a table made for this model, moved with table.to(device)",
+        )
+    rows = (*hidden.shape[:-1], table.k)
+    fits = strength.ndim <= len(rows) and all(
+        s in (1, r) for s, r in zip(strength.shape[::-1], rows[::-1], strict=False)
+    )
+    if not fits or strength.dtype != torch.float32:
+        raise TableError(
+            f"strength {list(strength.shape)} {strength.dtype}",
+            f"float32 that broadcasts to {list(rows)}",
             "give one strength per row",
         )
-    return strength.to(hidden.device, torch.float32)
 
 
 def _plain(hidden: Tensor) -> bool:

@@ -9,8 +9,7 @@ Knows tensors only; the functions below carry the names of the published edits.
 """
 
 import math
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -74,6 +73,10 @@ class Table:
     terms: Tensor
     gate: Gate | None = None
     keep_norm: bool = False
+    # What the op takes between activations and strengths; laid out once, for the op runs at every layer and token.
+    arguments: tuple[Tensor, Tensor, Tensor, Tensor | None, float, float, bool, bool] = field(
+        init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         shape = self.read.shape
@@ -105,18 +108,21 @@ class Table:
                 "contiguous float32",
                 "use .float().contiguous()",
             )
-        if self.rotates and self.k % 2:
+        rotates = bool((radial != 0).any())
+        if rotates and self.k % 2:
             raise TableError(f"a rotation in {self.k} rows", "pairs of rows", "give both axes of the plane")
+        opened = (
+            (None, 0.0, 0.0)
+            if self.gate is None
+            else (self.gate.query, self.gate.threshold, self.gate.sharpness)
+        )
+        arguments = (self.read, self.write, self.terms, *opened, rotates, self.keep_norm)
+        object.__setattr__(self, "arguments", arguments)
 
     @property
     def k(self) -> int:
         """Number of rank-one edits."""
         return len(self.read)
-
-    @cached_property
-    def rotates(self) -> bool:
-        """Whether the length of a pair of projections matters; kept, for reading it off a GPU would wait at every token."""
-        return bool((self.terms[:, 4] != 0).any())
 
     def gated(self, gate: Gate) -> "Table":
         """The same edit behind a gate."""
@@ -131,12 +137,8 @@ class Table:
         if self.read.device == device:
             return self
         gate = self.gate and replace(self.gate, query=self.gate.query.to(device))
-        moved = {
-            f.name: getattr(self, f.name).to(device)
-            for f in fields(self)
-            if f.name in ("read", "write", "terms")
-        }
-        return replace(self, **moved, gate=gate)
+        read, write, terms = (t.to(device) for t in (self.read, self.write, self.terms))
+        return replace(self, read=read, write=write, terms=terms, gate=gate)
 
 
 def terms(k: int, **columns: Tensor | float) -> Tensor:

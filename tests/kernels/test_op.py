@@ -38,7 +38,11 @@ def path(request, monkeypatch):
 def _on(name, hidden, table, strength):
     """One path by name, for hypothesis, which wants no fixtures."""
     run = op.naive.edit_ if name == "naive" else torch.ops.steer.edit_
-    run(hidden, *op.arguments(table), op._rows(strength, hidden, table.k))
+    run(
+        hidden,
+        *table.arguments,
+        torch.as_tensor(strength, dtype=torch.float32).reshape(getattr(strength, "shape", 1)),
+    )
     return hidden
 
 
@@ -246,7 +250,7 @@ def test_many_rows_on_two_threads_equal_one(path):
 def test_opcheck(edit):
     op.cpu_choice()
     table = _edits(2, 16)[edit][0].gated(Gate(_units(1, 16)[0], 0.0, 2.0))
-    arguments = (torch.randn(3, 16), *op.arguments(table), torch.ones(3, 2))
+    arguments = (torch.randn(3, 16), *table.arguments, torch.ones(3, 2))
     torch.library.opcheck(torch.ops.steer.edit_.default, arguments)
 
 
@@ -279,7 +283,13 @@ def test_compiles_whole_and_follows_a_changed_strength(path):
 
 @pytest.mark.parametrize(
     ("hidden", "strength"),
-    [(torch.zeros(2, 5), 1.0), (torch.zeros(2, 4), float("nan")), (torch.zeros(2, 4), torch.ones(3, 1))],
+    [
+        (torch.zeros(2, 5), 1.0),
+        (torch.zeros(2, 4), float("nan")),
+        (torch.zeros(2, 4), torch.ones(3, 1)),
+        (torch.zeros(2, 4), torch.ones(2, 2)),
+        (torch.zeros(4), torch.ones(2, 1)),
+    ],
 )
 def test_bad_arguments_are_named(path, hidden, strength):
     with pytest.raises(TableError, match="got .*; expected .*; do this"):

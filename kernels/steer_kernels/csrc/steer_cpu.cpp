@@ -83,6 +83,14 @@ void edit_(Tensor hidden, Tensor read, Tensor write, Tensor terms, std::optional
     const float *t = edit.terms + 5 * j;
     edit.reads |= t[1] != 0 || std::isfinite(t[2]) || std::isfinite(t[3]);
   }
+  STD_TORCH_CHECK(hidden.dim() > 0 && hidden.size(hidden.dim() - 1) == edit.d, "steer::edit_: another width than the table's");
+  STD_TORCH_CHECK(strength.dim() <= hidden.dim() && strength.scalar_type() == ScalarType::Float,
+                  "steer::edit_: strengths must be float32 that broadcasts to the rows");
+  for (int64_t j = 0; j < strength.dim(); j++) {
+    int64_t i = j + hidden.dim() - strength.dim(), size = i + 1 < hidden.dim() ? hidden.size(i) : edit.k;
+    STD_TORCH_CHECK(strength.size(j) == 1 || strength.size(j) == size,
+                    "steer::edit_: strengths must be float32 that broadcasts to the rows");
+  }
   for (int64_t i = 0; i + 1 < hidden.dim(); i++)
     STD_TORCH_CHECK(hidden.stride(i) || hidden.size(i) < 2, "steer::edit_: rows that share memory; clone them first");
   Walk walk(hidden, strength);
