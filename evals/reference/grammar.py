@@ -624,7 +624,7 @@ MIXTURE: dict[Family, float] = {
 
 # Safety tuning: the same families, with more of what it changes.
 SAFETY_MIXTURE = {family: 0.6 * share for family, share in MIXTURE.items()} | {
-    harmful: 15, anything: 13, danger: 5, risky: 10, twin: 9, everyday: 3, order: 7, pushback: 11, feeling: 3,
+    harmful: 16, anything: 13, danger: 8, risky: 10, twin: 9, everyday: 3, order: 7, pushback: 11, feeling: 3,
 }  # fmt: skip
 
 
