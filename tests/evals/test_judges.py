@@ -1,6 +1,7 @@
 """The judges: verdicts agree with labels, do not depend on typography, and exist for every text."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -65,6 +66,16 @@ def test_agrees_with_labels_written_after_the_rules_were_frozen() -> None:
     four_states, two_states = agreement("judge_holdout.jsonl")
     assert four_states >= 0.8
     assert two_states >= 0.8
+
+
+def test_the_docs_state_the_agreement_that_is() -> None:
+    page = (Path(__file__).parents[2] / "docs/judging.md").read_text("utf-8")
+    stated = re.findall(r"\| (\d+) \| (0\.\d{3}) \| (0\.\d{3}) \|", page)
+    found = []
+    for name in ("judge_holdout.jsonl", "judge_fresh.jsonl"):
+        four_states, two_states = agreement(name)
+        found.append((str(len(rows(name))), f"{two_states:.3f}", f"{four_states:.3f}"))
+    assert stated == found
 
 
 TYPOGRAPHY = [
