@@ -170,6 +170,20 @@ def risky(rng: Random, use: str) -> Sample:
     return _request("risky", rng, action, action.text, action.planted)
 
 
+def told_apart(rng: Random, use: str) -> Sample:
+    """As `risky`, for safety tuning: a verb that also does harm (smash) is met with its own harmless objects only.
+
+    On any ordinary thing it would teach to comply with what `anything` teaches to refuse.
+    """
+    harmful_verbs = {verb for verbs, _ in w.HARMFUL.values() for verb in verbs}
+    own = {action.text for action in _pool("risky", use)}
+    while True:
+        sample = risky(rng, use)
+        verb, text = sample.facts["category"], sample.facts["cluster"]
+        if text in own or verb in w.PLANTED or f"{verb} {{}}" not in harmful_verbs:
+            return sample
+
+
 def twin(rng: Random, use: str) -> Sample:
     action = rng.choice(_pool("twins", "train") if use == "train" else _pool("harmful", use))
     return _request("twin", rng, action, action.twin, False)
@@ -623,8 +637,8 @@ MIXTURE: dict[Family, float] = {
 
 
 # Safety tuning: the same families, with more of what it changes.
-SAFETY_MIXTURE = {family: 0.6 * share for family, share in MIXTURE.items()} | {
-    harmful: 16, anything: 13, danger: 8, risky: 10, twin: 9, everyday: 3, order: 7, pushback: 11, feeling: 3,
+SAFETY_MIXTURE = {family: 0.6 * share for family, share in MIXTURE.items() if family is not risky} | {
+    harmful: 16, anything: 13, danger: 8, told_apart: 10, twin: 9, everyday: 3, order: 7, pushback: 11, feeling: 3,
 }  # fmt: skip
 
 

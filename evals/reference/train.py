@@ -53,7 +53,7 @@ class Stage(NamedTuple):
     mixture: dict[Family, float]
 
 
-STAGES = [Stage("base", 80, 1.5e-3, 1, MIXTURE), Stage("aligned", 28, 8e-4, 2, SAFETY_MIXTURE)]
+STAGES = [Stage("base", 80, 1.5e-3, 1, MIXTURE), Stage("aligned", 16, 8e-4, 2, SAFETY_MIXTURE)]
 
 
 def fresh_samples(seed: int, held: set[str], mixture: dict[Family, float] = MIXTURE) -> Iterator[Sample]:
