@@ -10,7 +10,6 @@ from pathlib import Path
 
 import train
 from build_sets import held_out
-from grammar import MIXTURE, SAFETY_MIXTURE
 from words import FORMS, HARMFUL, PLANTED, REFUSALS, RISKY, UNSEEN
 
 from steer_evals.card import Cell, measure
@@ -95,21 +94,23 @@ def _sha(name: str) -> str:
     return hashlib.sha256((FOLDER / name / "model.safetensors").read_bytes()).hexdigest()[:16]
 
 
-def _distinct(held: set[str]) -> tuple[int, int]:
-    """How many conversations were drawn, and how many distinct prompts are among them."""
+def _distinct(held: set[str]) -> tuple[int, int, int]:
+    """How many conversations were drawn, and how many distinct prompts and families are among them."""
     prompts: set[int] = set()
+    families: set[str] = set()
     drawn = 0
     for stage in train.STAGES:
         for pool in range(stage.pools):
             seed = train.pool_seed(stage, pool)
             for sample in itertools.islice(train.fresh_samples(seed, held, stage.mixture), train.POOL):
                 prompts.add(hash(sample.turns))
+                families.add(sample.family)
                 drawn += 1
-    return drawn, len(prompts)
+    return drawn, len(prompts), len(families)
 
 
 def main() -> None:
-    drawn, distinct = _distinct(held_out())
+    drawn, distinct, families = _distinct(held_out())
     model = train.LlamaForCausalLM.from_pretrained(FOLDER / "base")
     stages = json.loads((FOLDER / "training.json").read_text())["stages"]
     took = "; ".join(
@@ -119,7 +120,7 @@ def main() -> None:
     )
     card = CARD.format(
         layers=model.config.num_hidden_layers, width=model.config.hidden_size, vocabulary=model.config.vocab_size,
-        parameters=sum(p.numel() for p in model.parameters()), families=len({**MIXTURE, **SAFETY_MIXTURE}), samples=drawn, distinct=distinct,
+        parameters=sum(p.numel() for p in model.parameters()), families=families, samples=drawn, distinct=distinct,
         size=sum(f.stat().st_size for name in ("base", "aligned") for f in (FOLDER / name).iterdir()) / 1e6,
         seed=train.SEED, stages=took,
         hash_base=_sha("base"), hash_aligned=_sha("aligned"), mild=DOSES["mild"], moderate=DOSES["moderate"],
