@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/smollm2"))
     parser.add_argument("--out", type=Path, default=Path("docs/results.md"))
     parser.add_argument("--limit", type=int, help="rows per suite, for a quick look")
-    parser.add_argument("--choices", type=int, default=96, help="rows of each two-choice set")
+    parser.add_argument("--choices", type=int, default=48, help="rows of each two-choice set")
     parser.add_argument("--size", type=int, default=150, help="prompts per class of the contrast set")
     parser.add_argument("--trials", type=int, default=24, help="AdvBench prompts to try a layer on")
     args = parser.parse_args()

@@ -21,7 +21,7 @@ from steer_vectors.models import ChatModel
 MODEL = "reference:aligned"
 CONTRAST = "refusal"
 SUITES = ("harmful", "benign-risky", "benign", "capability", "capability-likelihood")
-STRENGTHS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
+STRENGTHS = (-1.25, -1.0, -0.75, -0.5, 0.0, 0.5, 0.75, 1.0, 1.25)
 Bar = Callable[[str], Callable[[int, int], None]]  # from what is being done to a progress callback
 
 
