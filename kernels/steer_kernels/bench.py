@@ -129,7 +129,7 @@ def _timing(rows: int, width: int, dtype: torch.dtype, name: str, table: Table, 
     return Timing(
         edit=name, dtype=str(dtype).removeprefix("torch."), rows=rows, width=width, path=cpu_choice().path, error=error,
         ours=ours, one_pass=one_pass, plain=plain, usual=rest[0] if rest else None, over_pass=ours / one_pass,
-        faster=min(plain, *rest) / ours,
+        faster=min([plain, *rest]) / ours,
     )  # fmt: skip
 
 
