@@ -243,11 +243,15 @@ def _quiet(bars_on_stderr: bool) -> Iterator[None]:
     """
     verbosity, bar = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity(logging.ERROR)
+    hub = logging.getLogger("huggingface_hub")  # tells of every retry; the error at the end says it once
+    level = hub.level
+    hub.setLevel(logging.ERROR)
     hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with redirect_stderr(io.StringIO()) if bars_on_stderr else nullcontext():
             yield
     finally:
         hf_logging.set_verbosity(verbosity)
+        hub.setLevel(level)
         if bar:
             hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
