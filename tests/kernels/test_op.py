@@ -1,6 +1,9 @@
 """Every edit on every path against its published formula in float64, and the laws of the op."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -231,6 +234,30 @@ def test_columns_that_are_not_in_one_piece_are_edited_too(path):
     before, table = whole.clone(), ablate_table(_units(1, 6))
     edit_(whole.T, table, 1.0)
     torch.testing.assert_close(whole.T, edit_(before.T.contiguous(), table, 1.0))
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("edit", EDITS)
+def test_rows_beyond_the_caches_equal_those_within(path, edit, dtype):
+    """Far rows take another road to memory (the next is fetched meanwhile), never another arithmetic."""
+    d = 1027
+    rows = (1 << 24) // (d * dtype.itemsize) + 5
+    hidden, strength = torch.randn(rows, d, generator=_draw(0)).to(dtype), torch.randn(rows, 1, generator=_draw(1))
+    table, found = _edits(2, d)[edit][0], hidden.clone()
+    edit_(found, table, strength)
+    for part in (slice(0, 100), slice(rows - 100, rows)):
+        near = edit_(hidden[part].clone(), table, strength[part])
+        assert torch.equal(found[part], near) if path == "cpp" else torch.allclose(found[part], near, 1e-2, 1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", ["avx2", "base"])
+def test_older_instruction_sets_pass_the_same_tests(isa):
+    """In another process, for the choice is made once; this machine's best is what every other test runs."""
+    laws = "(formula or gate or norm or lengths or beyond or projections or independent) and cpp"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", laws]
+    done = subprocess.run(command, env=os.environ | {"STEER_CPU_ISA": isa}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_many_rows_on_two_threads_equal_one(path):

@@ -3,11 +3,13 @@
 //   p = R h;  f = offset + gain p + (clamp(p, low, high) - p) + radial rho;  h' = h + W^T (s g(h) f)
 //
 // Arithmetic is float32 on vectors of 16; sums run in four independent accumulators, so that none waits for the last.
+// Rows that lie beyond the caches are read whole while the next one is fetched, and then written: a single core waits
+// on memory where it mixes the two.
 #include "rows.h"
 
 #include <cmath>
 #include <cstring>
-#if defined(__F16C__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
@@ -15,7 +17,6 @@ namespace {
 
 constexpr int64_t L = 16;
 typedef float Vec __attribute__((vector_size(64)));
-typedef int32_t IVec __attribute__((vector_size(64)));
 typedef uint32_t UVec __attribute__((vector_size(64)));
 typedef uint16_t HVec __attribute__((vector_size(32)));
 
@@ -45,19 +46,39 @@ struct F32 {
   using T = float;
   static Vec load(const T *at) { return load_as<Vec>(at); }
   static void store(T *at, Vec v) { store_as(at, v); }
+  static void store(T *at, Vec a, Vec b) { store(at, a), store(at + L, b); }
 };
 
 struct BF16 {
   using T = uint16_t;
+  // Rounded to nearest, ties to even, in the upper halves. Adding would carry a NaN into the sign.
+#if defined(__AVX512BW__)
+  // By hand: compilers widen and narrow through halves of a vector, at half the speed.
   static Vec load(const T *at) {
-    return bits<Vec>(__builtin_convertvector(load_as<HVec>(at), UVec) << 16);
+    return bits<Vec>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)at)), 16));
+  }
+  static __m512i rounded(Vec v) {
+    UVec u = bits<UVec>(v);
+    __mmask16 nan = _mm512_cmp_ps_mask(bits<__m512>(v), bits<__m512>(v), _CMP_UNORD_Q);
+    return _mm512_mask_mov_epi32(bits<__m512i>(u + 0x7fff + ((u >> 16) & 1)), nan, _mm512_set1_epi32(0x7fc00000));
   }
   static void store(T *at, Vec v) {
-    UVec u = bits<UVec>(v);
-    UVec rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;  // to nearest, ties to even
-    IVec nan = v != v;                                    // rounding would carry a NaN into the sign
-    store_as(at, __builtin_convertvector((rounded & ~bits<UVec>(nan)) | (bits<UVec>(nan) & 0x7fc0), HVec));
+    _mm256_storeu_si256((__m256i *)at, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded(v), 16)));
   }
+  static void store(T *at, Vec a, Vec b) {
+    alignas(64) static const uint16_t upper[2 * L] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                                                      33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+    _mm512_storeu_si512(at, _mm512_permutex2var_epi16(rounded(a), _mm512_load_si512(upper), rounded(b)));
+  }
+#else
+  static Vec load(const T *at) { return bits<Vec>(__builtin_convertvector(load_as<HVec>(at), UVec) << 16); }
+  static UVec rounded(Vec v) {
+    UVec u = bits<UVec>(v), nan = bits<UVec>(v != v);
+    return ((u + 0x7fff + ((u >> 16) & 1)) & ~nan) | (nan & 0x7fc00000);
+  }
+  static void store(T *at, Vec v) { store_as(at, __builtin_convertvector(rounded(v) >> 16, HVec)); }
+  static void store(T *at, Vec a, Vec b) { store(at, a), store(at + L, b); }
+#endif
 };
 
 struct F16 {
@@ -91,6 +112,7 @@ struct F16 {
     for (int i = 0; i < L; i++) at[i] = (_Float16)v[i];
   }
 #endif
+  static void store(T *at, Vec a, Vec b) { store(at, a), store(at + L, b); }
 };
 
 // The last few numbers of a row travel through a padded vector, so that there is one arithmetic.
@@ -114,12 +136,19 @@ inline float sum(Vec v) {
   return total;
 }
 
+// Asks for n numbers that will be needed soon; no fault wherever they are.
+template <class T>
+inline void fetch(const T *at, int64_t n) {
+  for (int64_t i = 0; i < n; i += 64 / sizeof(T)) __builtin_prefetch(at + i, 0, 2);
+}
+
 // <x, r>
 template <class Io>
-float dot(const typename Io::T *x, const float *r, int64_t d) {
+float dot(const typename Io::T *x, const float *r, int64_t d, const typename Io::T *next) {
   Vec a = {}, b = {}, c = {}, e = {};
   int64_t i = 0;
   for (; i + 4 * L <= d; i += 4 * L) {
+    if (next) fetch(next + i, 4 * L);
     a += Io::load(x + i) * F32::load(r + i);
     b += Io::load(x + i + L) * F32::load(r + i + L);
     c += Io::load(x + i + 2 * L) * F32::load(r + i + 2 * L);
@@ -132,13 +161,13 @@ float dot(const typename Io::T *x, const float *r, int64_t d) {
 
 // x += c w
 template <class Io>
-void add_scaled(typename Io::T *x, const float *w, float c, int64_t d) {
+void add_scaled(typename Io::T *x, const float *w, float c, int64_t d, const typename Io::T *next) {
   int64_t i = 0;
   for (; i + 2 * L <= d; i += 2 * L) {
+    if (next) fetch(next + i, 2 * L);
     Vec a = Io::load(x + i) + c * F32::load(w + i);
     Vec b = Io::load(x + i + L) + c * F32::load(w + i + L);
-    Io::store(x + i, a);
-    Io::store(x + i + L, b);
+    Io::store(x + i, a, b);
   }
   for (; i + L <= d; i += L) Io::store(x + i, Io::load(x + i) + c * F32::load(w + i));
   if (i < d) store_part<Io>(x + i, load_part<Io>(x + i, d - i) + c * load_part<F32>(w + i, d - i), d - i);
@@ -201,31 +230,34 @@ void change(float *p, const Edit &e) {
 template <class Io>
 float gate(const typename Io::T *row, const Edit &e) {
   if (!e.query) return 1;
-  double cosine = dot<Io>(row, e.query, e.d) / std::fmax(length<Io>(row, e.d), 1e-300);
+  double cosine = dot<Io>(row, e.query, e.d, nullptr) / std::fmax(length<Io>(row, e.d), 1e-300);
   if (std::isinf(e.sharpness)) return (float)cosine > e.threshold ? 1.f : 0.f;
   return (float)(1 / (1 + std::exp(-e.sharpness * (cosine - e.threshold))));
 }
 
 template <class Io>
-void edit_row(void *at, const Edit &e, const float *strength, float *scratch) {
+void edit_row(void *at, const void *after, const Edit &e, const float *strength, float *scratch) {
   auto *row = static_cast<typename Io::T *>(at);
+  auto *next = static_cast<const typename Io::T *>(after);
   float *c = scratch + e.d, *scale = c + e.k;
   float g = gate<Io>(row, e);
   bool touched = false;
   for (int64_t j = 0; j < e.k; j++) touched |= (scale[j] = strength[j] * g) != 0;
   if (!touched) return;
 
-  for (int64_t j = 0; j < e.k; j++) c[j] = e.reads ? dot<Io>(row, e.read + j * e.d, e.d) : 0;
+  // What adds reads nothing, but far rows are to be read before they are written.
+  for (int64_t j = 0; j < e.k; j++)
+    c[j] = e.reads || next ? dot<Io>(row, (e.reads ? e.read : e.write) + j * e.d, e.d, j ? nullptr : next) : 0;
   change(c, e);
   for (int64_t j = 0; j < e.k; j++) c[j] *= scale[j];
 
   if (e.k == 1 && !e.keep_norm) {
-    add_scaled<Io>(row, e.write, c[0], e.d);
+    add_scaled<Io>(row, e.write, c[0], e.d, next);
     return;
   }
   // Several writes are summed in float32 and rounded once.
   copy<Io, F32>(row, scratch, e.d);
-  for (int64_t j = 0; j < e.k; j++) add_scaled<F32>(scratch, e.write + j * e.d, c[j], e.d);
+  for (int64_t j = 0; j < e.k; j++) add_scaled<F32>(scratch, e.write + j * e.d, c[j], e.d, nullptr);
   if (e.keep_norm) {
     float ratio = (float)(length<Io>(row, e.d) / std::fmax(length<F32>(scratch, e.d), 1e-300));
     for (int64_t i = 0; i < e.d; i++) scratch[i] *= ratio;

@@ -11,8 +11,9 @@ struct Edit {
   bool reads, rotates, keep_norm;
 };
 
-// Edits one row in place. `scratch` holds d + 2 k floats. A row whose s * g are all 0 is not written.
-using EditRow = void (*)(void *row, const Edit &edit, const float *strength, float *scratch);
+// Edits one row in place. `next` is fetched meanwhile; null where rows lie in the caches. `scratch` holds d + 2 k floats.
+// A row whose s * g are all 0 is not written.
+using EditRow = void (*)(void *row, const void *next, const Edit &edit, const float *strength, float *scratch);
 
 enum Kind { kFloat, kBFloat16, kHalf, kKinds };
 

@@ -9,6 +9,8 @@
 #include <torch/headeronly/core/ScalarType.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -19,10 +21,16 @@ namespace {
 
 // Below this many numbers read or written a second thread costs more than it brings.
 constexpr int64_t kGrain = 1 << 17;
+// Activations of more bytes than this are taken to lie beyond the caches.
+constexpr int64_t kFar = 1 << 24;
 
+// The best instruction set of this machine; STEER_CPU_ISA=avx2 or base asks for an older one's results.
 const EditRow *best_rows() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+  const char *asked = std::getenv("STEER_CPU_ISA");
+  bool base = asked && !std::strcmp(asked, "base"), avx2 = asked && !std::strcmp(asked, "avx2");
+  if (base) return steer_rows_base();
+  if (!avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd"))
     return steer_rows_avx512();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return steer_rows_avx2();
@@ -98,6 +106,8 @@ void edit_(Tensor hidden, Tensor read, Tensor write, Tensor terms, std::optional
   const float *strengths = (const float *)strength.const_data_ptr();
   int64_t item = hidden.element_size(), last = strength.dim() - 1;
   int64_t step = last < 0 || strength.size(last) == 1 ? 0 : strength.stride(last);
+  int64_t count = walk.count();
+  bool far = count * edit.d * item > kFar;
   auto some = [&](int64_t begin, int64_t end) {
     std::vector<float> scratch(edit.d + 3 * edit.k);
     float *own = scratch.data() + edit.d + 2 * edit.k;
@@ -105,10 +115,10 @@ void edit_(Tensor hidden, Tensor read, Tensor write, Tensor terms, std::optional
       int64_t row, at;
       walk.at(n, row, at);
       for (int64_t j = 0; j < edit.k; j++) own[j] = strengths[at + j * step];
-      edit_row(rows + row * item, edit, own, scratch.data());
+      edit_row(rows + row * item, far ? rows + (row + edit.d) * item : nullptr, edit, own, scratch.data());
     }
   };
-  int64_t count = walk.count(), grain = kGrain / (edit.d * edit.k * (edit.reads ? 2 : 1) + 1) + 1;
+  int64_t grain = kGrain / (edit.d * edit.k * (edit.reads ? 2 : 1) + 1) + 1;
   if (count <= grain)
     some(0, count);
   else
