@@ -1,53 +1,69 @@
-"""A recipe at work on a live Hugging Face model, only inside a `with`. Knows no words, files or scores."""
+"""A recipe at work on a live Hugging Face model, only inside a `with`. Knows no files or scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from steer.compiled import refuse_compiled
 from steer.errors import LivenessError, PlanError
 from steer.plan import Plan
 from steer.recipe import Recipe, Step, compile_plan
-from steer_kernels import edit_
+from steer.scope import Places, Timeline
+from steer_kernels import Table, edit_
+from steer_kernels.naive import edited
 from steer_vectors.chat import prompt_ids
 from steer_vectors.file import Vector
 from steer_vectors.hooks import on_layers
 from steer_vectors.models import ChatModel
+from steer_vectors.site import Site
 
-Strength = float | Sequence[float] | Tensor
+Numbers = float | Sequence[float] | Tensor
+Strength = Numbers | Mapping[str, Numbers]
 
 
 @contextmanager
-def steered(model: ChatModel, plan: Plan | Vector | Recipe, strength: Strength = 1.0) -> Iterator[ChatModel]:
+def steered(
+    model: ChatModel, plan: Plan | Vector | Recipe, strength: Strength | Callable[[int], Strength] = 1.0
+) -> Iterator[Steering]:
     """Steer a model inside the block; afterwards it is what it was, to the bit.
+
+    Call `steer.generate`, or `model.hf` directly: forward, `generate` with any cache, beams, sampling. To compile the
+    model, call `torch.compile` inside the block; strengths may change afterwards without a recompilation.
 
     Args:
         model: A loaded model.
         plan: A plan; a vector stands for adding it at its chosen layer; a recipe was compiled for this model before.
-        strength: In class gaps for "add", a fraction for "ablate". One number, or one per row of the batch `[b]`.
-            Rows at 0 are bit-identical to the plain model.
+        strength: In class gaps for "add", a fraction of the whole edit for the others. One number, or one per row of the
+            batch `[b]` (in `generate`, per prompt). For plans of several dials, a mapping from dial to either; dials left
+            out are at 0. Or a function of the step that returns one of these: 0 is the prompt, n the n-th generated
+            token. Rows at 0 are bit-identical to the plain model.
 
     Yields:
-        The same model: call `steer.generate`, or `model.hf` directly.
+        The steering, whose strength can be set anew at any time.
 
     Raises:
-        PlanError: A strength that is not finite (times an edit's scale too), or not one number per row.
+        PlanError: A strength that is not finite (times an edit's scale too), or not one number per row; an unknown dial;
+            a model that is compiled already.
         MismatchError: A vector of another model.
     """
     recipe = plan if isinstance(plan, Recipe) else compile_plan(as_plan(plan), model)
-    rows = strength_rows(strength, recipe).to(model.device)
-    phase = _Phase()
-    edits = {site: _edit(steps, rows, phase) for site, steps in recipe.steps.items()}
-    handle = _decoder(model).register_forward_pre_hook(phase.watch, with_kwargs=True)
+    refuse_compiled(model.hf)
+    steering = Steering(model, recipe, strength)
+    decoder: nn.Module = model.hf.base_model
+    edits = {site: steering.edit(steps) for site, steps in recipe.steps.items()}
+    handle = decoder.register_forward_pre_hook(steering.watch(decoder), with_kwargs=True)
     try:
-        with on_layers(model.hf, edits):
-            yield model
+        with on_layers(model.hf, edits), steering.timeline.following(model.hf):
+            yield steering
     finally:
         handle.remove()
+        steering.stop()
 
 
 def as_plan(plan: Plan | Vector) -> Plan:
@@ -55,33 +71,196 @@ def as_plan(plan: Plan | Vector) -> Plan:
     return plan if isinstance(plan, Plan) else Plan.add(plan)
 
 
+class Steering:
+    """A recipe at work: its dials, and what they have done so far.
+
+    Args:
+        model: The model that is steered.
+        recipe: What is done to it.
+        strength: As in `steered`.
+    """
+
+    def __init__(
+        self, model: ChatModel, recipe: Recipe, strength: Strength | Callable[[int], Strength]
+    ) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.timeline = Timeline(model.device)
+        # Of the forward that runs now, one `[n or 1, t or 1, 1]` for each of the recipe's doses.
+        self.doses: tuple[Tensor, ...] = ()
+        self._count = torch.zeros((), dtype=torch.int64, device=model.device)
+        self._live: Callable[[int], Strength] | None = None
+        # From a forward's arguments to the strengths of its tokens and their places.
+        self.source: Callable[[Mapping[str, Any]], tuple[Tensor, Places]] = self._rows_of
+        # Changed in place: compiled code holds this very tensor.
+        self._strengths = strength_rows({} if callable(strength) else strength, recipe).to(model.device)
+        self.set(strength)
+
+    def set(self, strength: Strength | Callable[[int], Strength]) -> None:
+        """Turn the dials, from the next forward on; see `steered`.
+
+        Raises:
+            PlanError: As there; the dials stay as they were.
+        """
+        if callable(strength):
+            self._live = strength
+            return
+        rows = strength_rows(strength, self.recipe).to(self._strengths.device)
+        self._live = None
+        if rows.shape == self._strengths.shape:
+            self._strengths.copy_(rows)
+        else:
+            self._strengths = rows
+
+    @property
+    def edited(self) -> int:
+        """Tokens edited so far: real ones, within a scope, at a strength that is not 0. Gates are not looked at."""
+        return int(self._count)
+
+    def stop(self) -> None:
+        """All dials to 0, for good: code that was compiled in the block still holds the edits."""
+        self._live = None
+        self._strengths.zero_()
+
+    def edit(self, steps: tuple[Step, ...]) -> Callable[[Tensor], None]:
+        """What is done at one site, as a function of its activations `[n, t, d]`."""
+        # Layers may lie on several devices; the usual one is there from the start, for a dict that grows recompiles.
+        home = self._count.device
+        placed: dict[torch.device, list[Table]] = {home: [table.to(home) for table, _ in steps]}
+
+        def edit(hidden: Tensor) -> None:
+            if hidden.device not in placed:
+                placed[hidden.device] = [table.to(hidden.device) for table, _ in steps]
+            for table, (_, dose) in zip(placed[hidden.device], steps, strict=True):
+                edit_(hidden, table, self.doses[dose].to(hidden.device))
+
+        return edit
+
+    def watch(self, decoder: nn.Module) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
+        """What is done before each forward of the decoder: work out its doses."""
+        names = list(inspect.signature(decoder.forward).parameters)
+
+        def watch(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self.dose(*self.source(dict(zip(names, args, strict=False)) | kwargs))
+
+        return watch
+
+    def _rows_of(self, given: Mapping[str, Any]) -> tuple[Tensor, Places]:
+        """One strength for all tokens of a row."""
+        places = self.timeline.places(given)
+        if self._live is not None:
+            self._turn(self._live, given)
+        rows = self._strengths  # [b, dials]
+        if len(rows) not in (1, len(places.real)):
+            rows = self._expanded(len(places.real))
+        return rows[:, None], places
+
+    def dose(self, strengths: Tensor, places: Places) -> None:
+        """Lay out what each token gets.
+
+        Args:
+            strengths: `[n or 1, t or 1, dials]` float32.
+            places: Of the tokens of this forward.
+        """
+        doses, touched = [], None
+        for dial, scale, span in self.recipe.doses:
+            dose = strengths[..., dial : dial + 1] * scale
+            if span is not None:
+                dose = dose * span.holds(places)[..., None]
+            doses.append(dose)
+            touched = dose != 0 if touched is None else touched | (dose != 0)
+        self.doses = tuple(doses)
+        if touched is not None:
+            self._count.add_((touched.squeeze(-1) & places.real).sum())
+
+    def _turn(self, live: Callable[[int], Strength], given: Mapping[str, Any]) -> None:
+        if torch.compiler.is_compiling():
+            raise PlanError(
+                "a strength that is a function, under torch.compile",
+                "numbers there",
+                "call `.set(strength)` between steps instead",
+            )
+        rows = strength_rows(live(self.timeline.step(given)), self.recipe)
+        self._strengths = rows.to(self._strengths.device)
+
+    def _expanded(self, n: int) -> Tensor:
+        """Inside `generate`, beams and several answers share the strength of their prompt."""
+        b = len(self._strengths)
+        if not self.timeline.shares(b, n):
+            raise PlanError(
+                f"{b} strengths for a batch of {n}", "one strength, or one per row", "match the batch"
+            )
+        return self._strengths.repeat_interleave(n // b, 0)
+
+
 def strength_rows(strength: Strength, recipe: Recipe) -> Tensor:
-    """Strengths as `[1]` or `[b]` float32, which is what the op computes in.
+    """Strengths as `[1 or b, dials]` float32, which is what the op computes in.
 
     Raises:
-        PlanError: Not numbers, or not finite in float32: as they are, or times the scale of an edit.
+        PlanError: Not numbers, or not finite in float32: as they are, or times the scale of an edit; an unknown dial; one
+            number for several dials.
     """
-    rows = _rows(strength)
-    for scale in {step.scale for steps in recipe.steps.values() for step in steps}:
-        if not bool(torch.isfinite(rows * scale).all()):
+    dials = recipe.dials or ("strength",)
+    if not isinstance(strength, Mapping):
+        if len(dials) > 1:
             raise PlanError(
-                f"strength {strength} times the scale {scale:g} of an edit",
+                f"strength {strength!r} for a plan with {len(dials)} dials",
+                f"one for each of {', '.join(dials)}",
+                f"give a mapping such as {{{dials[0]!r}: 0.5}}",
+            )
+        strength = {dials[0]: strength}
+    if unknown := [name for name in strength if name not in dials]:
+        raise PlanError(f"dial {unknown[0]!r}", " or ".join(dials), "turn a dial of the plan")
+    columns = [_rows(strength.get(name, 0.0)) for name in dials]
+    lengths = {len(column) for column in columns} - {1}
+    if len(lengths) > 1:
+        raise PlanError(
+            f"dials with {' and '.join(map(str, sorted(lengths)))} strengths",
+            "as many for each",
+            "match the batch",
+        )
+    rows = torch.stack([column.expand(max(map(len, columns))) for column in columns], -1)
+    for dial, scale, _ in recipe.doses:
+        if not bool(torch.isfinite(rows[:, dial] * scale).all()):
+            raise PlanError(
+                f"strength {strength[dials[dial]]} times the scale {scale:g} of an edit",
                 "numbers that are finite in float32",
                 "choose a smaller strength or scale",
             )
     return rows
 
 
-def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> float:
-    """Prove on one short prompt that the recipe moves the model; a silent no-op is the field's commonest bug.
+class Liveness(NamedTuple):
+    """Proof that a recipe moves a model.
 
-    Returns:
-        The largest change of a next-token logit.
+    Args:
+        moved: Largest change of a next-token logit.
+        dose_error: Largest difference between what a site moved by and what its table says, as a share of the largest
+            activation there.
+        edited: Tokens edited.
+    """
+
+    moved: float
+    dose_error: float
+    edited: int
+
+
+_DOSE_BOUND = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 4e-3}
+
+
+def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> Liveness:
+    """Prove on one short conversation that every site moves by its dose, and the answer with it.
+
+    A silent no-op is the field's commonest bug. Each site is read before and after its edits, and compared with the
+    formula (for "add": strength times class gap along the direction); then the logits are compared with the plain model's.
 
     Raises:
-        LivenessError: No logit moved.
+        LivenessError: A site that moves by something else, or logits that do not move although a site does.
     """
     ids = torch.tensor([prompt_ids(model.tokenizer, "Hello")], device=model.device)
+    before: dict[Site, list[Tensor]] = {site: [] for site in recipe.steps}
+    after: dict[Site, list[Tensor]] = {site: [] for site in recipe.steps}
+    doses: list[tuple[Tensor, ...]] = []
 
     def logits() -> Tensor:
         # Two steps, so that edits of the generation are seen too.
@@ -91,54 +270,53 @@ def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> f
         return torch.cat([first.logits[:, -1], second.logits[:, -1]]).float()
 
     plain = logits()
-    with steered(model, recipe, strength):
-        moved = float((logits() - plain).abs().max())
-    if not moved > 0:
+    turned = dict.fromkeys(recipe.dials, strength)
+    # Hooks run in the order they were set: one that reads before the edits, one after.
+    with on_layers(model.hf, _copies(before)), steered(model, recipe, turned) as steering:
+        handle = model.hf.base_model.register_forward_pre_hook(lambda *_: doses.append(steering.doses))
+        try:
+            with on_layers(model.hf, _copies(after)):
+                moved = float((logits() - plain).abs().max())
+        finally:
+            handle.remove()
+        edited_tokens = steering.edited
+    expected, error = 0.0, 0.0
+    for site, steps in recipe.steps.items():
+        for was, now, given in zip(before[site], after[site], doses, strict=True):
+            should = was
+            for table, dose in steps:
+                should = edited(should, *table.to(was.device).arguments, given[dose].to(was.device))
+            scale = float(was.abs().max()) or 1.0
+            expected = max(expected, float((should - was).abs().max()))
+            error = max(error, float((now.float() - should.float()).abs().max()) / scale)
+    if not error < _DOSE_BOUND.get(model.hf.dtype, 2e-2):
         raise LivenessError(
-            "logits that do not move under steering",
-            "a change at strength 1",
+            f"a site that moves by {error:.1e} of its size more or less than its table says",
+            "the dose that was asked for",
             "report this model's architecture",
         )
-    return moved
+    if not moved > 0 and (expected > 0 or not recipe.steps):
+        raise LivenessError(
+            "logits that do not move under steering",
+            f"a change at strength {strength:g}",
+            "report this model's architecture",
+        )
+    return Liveness(moved, error, edited_tokens)
 
 
-class _Phase:
-    """Whether the tokens now in the model are prompt or generation: the cache is empty, or it is not."""
-
-    def __init__(self) -> None:
-        self.generation = False
-
-    def watch(self, _module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        cache = kwargs.get("past_key_values")
-        self.generation = cache is not None and int(cache.get_seq_length()) > 0
+def _copies(found: dict[Site, list[Tensor]]) -> dict[Site, Callable[[Tensor], None]]:
+    return {site: lambda hidden, own=own: own.append(hidden.clone()) for site, own in found.items()}  # type: ignore[misc]
 
 
-def _decoder(model: ChatModel) -> nn.Module:
-    decoder: nn.Module = model.hf.base_model
-    return decoder
-
-
-def _edit(steps: tuple[Step, ...], rows: Tensor, phase: _Phase) -> Callable[[Tensor], None]:
-    doses = [(table, scope, (rows * scale).view(-1, 1, 1)) for table, scope, scale in steps]
-
-    def edit(hidden: Tensor) -> None:  # [b, t, d]
-        if len(rows) not in (1, len(hidden)):
-            raise PlanError(
-                f"{len(rows)} strengths for a batch of {len(hidden)}",
-                "one strength, or one per row",
-                "match the batch",
-            )
-        for table, scope, dose in doses:
-            if scope == "all" or (scope == "generation") == phase.generation:
-                edit_(hidden, table, dose)
-
-    return edit
-
-
-def _rows(strength: Strength) -> Tensor:
+def _rows(strength: object) -> Tensor:
     try:
         rows = torch.as_tensor(strength, dtype=torch.float32).detach()
-    except (TypeError, ValueError, OverflowError) as error:  # words, None, lists of uneven lists
+    except (
+        TypeError,
+        ValueError,
+        OverflowError,
+        RuntimeError,
+    ) as error:  # words, None, lists of uneven lists
         raise _no_strength(strength) from error
     fits = rows.ndim <= 1 and rows.numel() > 0 and bool(torch.isfinite(rows).all())
     if isinstance(strength, bool) or not fits:

@@ -1,79 +1,175 @@
-"""Plans: what is done with which direction, where and when. Frozen words; knows no live model.
-
-As a file a plan is a policy, `policy.toml`. Vectors stand beside it and are named by file and SHA-256.
-"""
+"""Plans: what is done with which direction, where and when. Frozen words; knows no live model."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
-import tomllib
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from steer.errors import PlanError
-from steer_vectors.file import Vector, load_vector, save_vector
+from steer.scope import span
+from steer_vectors.file import Vector
 from steer_vectors.site import POINTS, Site
 
-Kind = Literal["add", "ablate"]
-Scope = Literal["all", "prompt", "generation"]
-POLICY_VERSION = 1
+Kind = Literal["add", "ablate", "affine", "clamp", "rotate", "map"]
+DIAL = "strength"  # of plans that have one dial and do not name it
 _APPLIED = {"point": POINTS, "processing": ("raw",)}  # of a vector: what the hooks edit
+# What a kind needs besides its vector (of "low|high" one is enough); nothing else may be given.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "add": (), "ablate": (), "affine": (), "clamp": ("low|high",), "rotate": ("second", "angle"), "map": ("second",),
+}  # fmt: skip
+_TAKES = {"affine": ("to",), "clamp": ("low", "high"), "rotate": ("second", "angle"), "map": ("second",)}
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Opens an edit token by token, where the row points along a direction (CAST, 2409.05907).
+
+    Args:
+        vector: The direction that rows are compared with, at every layer of the edit.
+        threshold: Cosine between -1 and 1.
+        sharpness: Per unit of cosine, above 0: of the sigmoid around the threshold. Infinite = a step.
+
+    Raises:
+        PlanError: A threshold or sharpness out of range.
+    """
+
+    vector: Vector
+    threshold: float
+    sharpness: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.threshold <= 1 or not self.sharpness > 0:
+            raise PlanError(
+                f"a gate with threshold {self.threshold} and sharpness {self.sharpness}",
+                "a cosine between -1 and 1, and a sharpness above 0",
+                "choose a threshold such as 0.1",
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
     """One thing done with one direction, at the point of each layer where the direction was read.
 
+    Places along the direction are counted in class gaps, as strengths are: 0 is the mean of the negative class, 1 that of
+    the positive.
+
     Args:
-        kind: "add" moves along the direction, in class gaps; "ablate" removes the projection on it.
+        kind: "add" moves along the direction, in class gaps; "ablate" removes the projection on it; "affine" sets the
+            projection to that of a class; "clamp" keeps it within bounds; "rotate" turns the row within a plane;
+            "map" moves along the direction as far as another one is seen.
         vector: The direction at every layer.
-        layers: 0-based layers it is done at. Default: "add" at the layer the vector chose, "ablate" at every layer.
-        scope: Which tokens: "all", those of the "prompt", or those of the "generation".
+        layers: 0-based layers it is done at. Default: "ablate" at every layer, the others at the layer the vector chose.
+        scope: Which tokens: "all", those of the "prompt", those of the "generation", the "last" of the prompt, or a
+            window of positions such as "0:4" or "-3:" (see `steer.scope.span`).
         scale: The dial's strength is multiplied by this, so that several edits can hang on one dial.
+        dial: Name of the dial that turns it.
+        to: For "affine", the place the projection is set to; default 0, as in mean ablation.
+        low: For "clamp", the lowest place; None = none.
+        high: For "clamp", the highest place.
+        second: For "rotate", the direction that spans the plane with the first; for "map", the direction that is read:
+            a row whose projection on it is that of its positive class is moved by one class gap.
+        angle: For "rotate", degrees from the first direction towards the second.
+        gate: Opens the edit token by token; None = always open.
+        keep_norm: An edited row keeps its length.
 
     Raises:
-        PlanError: An unknown kind or scope, a layer the vector does not have, a scale that is not finite, a vector
-            that was read off a point unknown here or from processed activations.
+        PlanError: An unknown kind or scope, a layer a vector does not have, a number that is not finite, a setting that
+            the kind does not take or lacks, a vector that was read off a point unknown here, off another point than the
+            first, or from processed activations.
     """
 
     kind: Kind
     vector: Vector
     layers: tuple[int, ...] = ()
-    scope: Scope = "all"
+    scope: str = "all"
     scale: float = 1.0
+    dial: str = DIAL
+    to: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    second: Vector | None = None
+    angle: float | None = None
+    gate: Gate | None = None
+    keep_norm: bool = False
 
     def __post_init__(self) -> None:
-        _one_of("edit", self.kind, get_args(Kind))
-        _one_of("scope", self.scope, get_args(Scope))
-        if not abs(self.scale) < float("inf"):
-            raise PlanError(f"scale {self.scale}", "a finite number", "choose a scale such as 1 or -0.5")
+        if self.kind not in get_args(Kind):
+            raise PlanError(f"edit {self.kind!r}", " or ".join(get_args(Kind)), "choose a known edit")
+        span(self.scope)
+        if not self.dial or not isinstance(self.dial, str):
+            raise PlanError(f"dial {self.dial!r}", "a name", "name the dial, or leave it out")
+        self._check_settings()
+        for vector in self.vectors:
+            self._check_vector(vector)
+
+    def _check_settings(self) -> None:
+        given = {
+            "to": self.to or None,
+            "low": self.low,
+            "high": self.high,
+            "second": self.second,
+            "angle": self.angle,
+        }
+        extra = [
+            name
+            for name, value in given.items()
+            if value is not None and name not in _TAKES.get(self.kind, ())
+        ]
+        missing = [need for need in _NEEDS[self.kind] if all(given[name] is None for name in need.split("|"))]
+        if extra or missing:
+            raise PlanError(
+                f"{self.kind!r} {'with' if extra else 'without'} {', '.join(extra or missing)}",
+                f"{', '.join(_TAKES.get(self.kind, ())) or 'no other setting'}",
+                "see the edits in docs/steering.md",
+            )
+        numbers = (self.scale, self.to, self.low, self.high, self.angle)
+        if any(n is not None and not math.isfinite(n) for n in numbers):
+            raise PlanError(
+                f"scale {self.scale} and settings {numbers[1:]}",
+                "finite numbers",
+                "choose a scale such as 1 or -0.5",
+            )
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise PlanError(f"low {self.low} above high {self.high}", "low <= high", "swap the bounds")
+
+    def _check_vector(self, vector: Vector) -> None:
         for key, applied in _APPLIED.items():
-            if self.vector.meta[key] not in applied:
+            if vector.meta[key] not in applied:
                 raise PlanError(
-                    f"a vector of {key} {self.vector.meta[key]!r}",
+                    f"a vector of {key} {vector.meta[key]!r}",
                     f"{key} {' or '.join(applied)}",
                     "extract it with `steer extract`",
                 )
+        if vector.point != self.vector.point:
+            raise PlanError(
+                f"vectors of {self.vector.point} and {vector.point} in one edit",
+                "one point",
+                "extract both at it",
+            )
         for layer in self.layers:
-            if not 0 <= layer < self.vector.layers:
+            if not 0 <= layer < vector.layers:
                 raise PlanError(
-                    f"layer {layer}", f"0 to {self.vector.layers - 1}", "choose a layer of the vector's model"
+                    f"layer {layer}", f"0 to {vector.layers - 1}", "choose a layer of the vector's model"
                 )
+
+    @property
+    def vectors(self) -> tuple[Vector, ...]:
+        """Every vector it uses, its own first."""
+        gated = () if self.gate is None else (self.gate.vector,)
+        return (self.vector, *(() if self.second is None else (self.second,)), *gated)
 
     @property
     def sites(self) -> tuple[Site, ...]:
         """Where it is done, with the default layers filled in."""
-        chosen = (self.vector.layer,) if self.kind == "add" else tuple(range(self.vector.layers))
+        chosen = tuple(range(self.vector.layers)) if self.kind == "ablate" else (self.vector.layer,)
         return tuple(Site(layer, self.vector.point) for layer in self.layers or chosen)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A frozen list of edits on one dial, applied in this order at each site.
+    """A frozen list of edits and the dials they hang on; at each site they are done in this order.
 
     Args:
         edits: At least one.
@@ -90,13 +186,18 @@ class Plan:
                 "a plan without edits", "at least one edit", "use Plan.add(vector) or Plan.ablate(vector)"
             )
 
+    @property
+    def dials(self) -> tuple[str, ...]:
+        """Names of its dials, in the order of the edits."""
+        return tuple(dict.fromkeys(edit.dial for edit in self.edits))
+
     @classmethod
-    def add(cls, vector: Vector, *, layers: tuple[int, ...] = (), scope: Scope = "all") -> Plan:
+    def add(cls, vector: Vector, *, layers: tuple[int, ...] = (), scope: str = "all") -> Plan:
         """Add the direction: strength 1 is one class gap, + is more of the concept."""
         return cls((Edit("add", vector, layers, scope),))
 
     @classmethod
-    def ablate(cls, vector: Vector, *, layers: tuple[int, ...] = (), scope: Scope = "all") -> Plan:
+    def ablate(cls, vector: Vector, *, layers: tuple[int, ...] = (), scope: str = "all") -> Plan:
         """Remove the direction: strength 1 removes it whole."""
         return cls((Edit("ablate", vector, layers, scope),))
 
@@ -108,9 +209,9 @@ class Plan:
             PlanError: No such file, not TOML, unknown or missing keys, a vector that is not the one measured.
             VectorFileError: A vector that is missing or damaged.
         """
-        path = Path(path)
-        tables = _read(path)
-        return cls(tuple(_edit(table, path) for table in tables))
+        from steer.policy import load_policy
+
+        return load_policy(Path(path))
 
     def save(self, path: str | Path) -> None:
         """Write the policy, and its vectors beside it: everything or nothing.
@@ -119,100 +220,6 @@ class Plan:
             PlanError: The path cannot be written.
             VectorFileError: A vector without its metadata, or a full disk.
         """
-        path = Path(path)
-        names = [f"{path.stem}-{i}.safetensors" for i in range(len(self.edits))]
-        if any(os.path.isdir(path.parent / name) for name in (*names, path.name)):
-            raise _unwritable(path, "a folder is in the way")
-        try:
-            # Beside the target, so that what is written whole needs only to be renamed.
-            with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as stage:
-                text = self._stage(Path(stage), names)
-                Path(stage, path.name).write_text(text, encoding="utf-8")
-                for name in (*names, path.name):  # the policy last: it never names a missing file
-                    os.replace(Path(stage, name), path.parent / name)
-        except (OSError, UnicodeEncodeError) as error:
-            raise _unwritable(path, getattr(error, "strerror", error)) from error
+        from steer.policy import save_policy
 
-    def _stage(self, folder: Path, names: list[str]) -> str:
-        """Write the vectors; returns the policy that names them."""
-        blocks = [f"version = {POLICY_VERSION}\n"]
-        for edit, name in zip(self.edits, names, strict=True):
-            file = folder / name
-            save_vector(edit.vector, file)
-            fields = {"kind": edit.kind, "vector": name, "sha256": _sha256(file), "layers": [site.layer for site in edit.sites],
-                      "scope": edit.scope, "scale": edit.scale}  # fmt: skip
-            blocks.append(
-                "[[edits]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in fields.items())
-            )
-        return "\n".join(blocks)
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        text = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PlanError(
-            f"{path}, which does not read ({error})", "a policy in TOML", "check the path and the file"
-        ) from error
-    edits = text.get("edits")
-    if (
-        text.get("version") != POLICY_VERSION
-        or not isinstance(edits, list)
-        or not all(isinstance(e, dict) for e in edits)
-    ):
-        raise PlanError(
-            f"{path} with version {text.get('version')}",
-            f"version {POLICY_VERSION} and [[edits]]",
-            "write it with Plan.save",
-        )
-    if strange := sorted(set(text) - {"version", "edits"}):
-        raise PlanError(f"{path} with {', '.join(strange)}", "version and [[edits]] only", f"mend {path}")
-    return list(edits)
-
-
-def _edit(table: dict[str, Any], path: Path) -> Edit:
-    known = {"kind", "vector", "sha256", "layers", "scope", "scale"}
-    if set(table) - known or not {"kind", "vector"} <= set(table):
-        raise PlanError(
-            f"an edit with {', '.join(sorted(table))}",
-            f"kind, vector and of {', '.join(sorted(known))}",
-            f"mend {path}",
-        )
-    file = path.parent / str(table["vector"])
-    if file.resolve().parent != path.resolve().parent:
-        raise PlanError(f"vector {table['vector']}", "a file beside the policy", "copy the vector there")
-    vector = load_vector(file)
-    if "sha256" in table and table["sha256"] != _sha256(file):
-        raise PlanError(
-            f"{file} with another content",
-            f"SHA-256 {str(table['sha256'])[:12]}…",
-            "restore the vector the policy was made with",
-        )
-    layers, scale = table.get("layers", []), table.get("scale", 1.0)
-    if (
-        not isinstance(layers, list)
-        or not all(type(n) is int for n in layers)
-        or type(scale) not in (int, float)
-    ):
-        raise PlanError(
-            f"layers {layers}, scale {scale}", "a list of whole numbers, and a number", f"mend {path}"
-        )
-    return Edit(table["kind"], vector, tuple(layers), table.get("scope", "all"), float(scale))
-
-
-def _toml(value: object) -> str:
-    """JSON reads as TOML, but for two things: pairs of escapes beyond 16 bits, and a bare DEL."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _unwritable(path: Path, why: object) -> PlanError:
-    return PlanError(f"{path}, which cannot be written ({why})", "a writable path", "choose another path")
-
-
-def _one_of(what: str, got: str, known: tuple[str, ...]) -> None:
-    if got not in known:
-        raise PlanError(f"{what} {got!r}", " or ".join(known), f"choose a known {what}")
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+        save_policy(self, Path(path))

@@ -14,6 +14,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoModelForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -21,6 +22,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 if TYPE_CHECKING:
     from steer_vectors.file import Vector
@@ -129,6 +131,46 @@ def tiny_gpt2(tiny_tokenizer: PreTrainedTokenizerFast) -> ChatModel:
         initializer_range=0.2,
     )
     return _frozen(GPT2LMHeadModel(config), tiny_tokenizer, "tiny-gpt2")
+
+
+# Every architecture of DESIGN, small.
+_COMMON: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+}
+_FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "mistral": {"sliding_window": 16},
+    "qwen2": {},
+    "qwen3": {},
+    "gemma": {},
+    "gemma2": {"sliding_window": 16, "final_logit_softcapping": 5.0},
+    "gemma3_text": {"sliding_window": 16},
+    "phi": {"num_key_value_heads": 4},
+    "phi3": {},
+    "olmo2": {},
+    "gpt2": {"num_key_value_heads": None, "intermediate_size": None},
+    "gpt_neox": {},
+    "falcon": {"head_dim": None, "new_decoder_architecture": False, "multi_query": True, "alibi": False},
+    "mixtral": {"num_local_experts": 4},
+    "qwen3_moe": {"num_experts": 4, "moe_intermediate_size": 16, "num_experts_per_tok": 2},
+}
+
+
+@pytest.fixture(scope="session", params=sorted(_FAMILIES))
+def family(request: pytest.FixtureRequest, tiny_tokenizer: PreTrainedTokenizerFast) -> ChatModel:
+    """A random model of three layers, of one architecture after the other."""
+    torch.manual_seed(0)
+    given = {key: value for key, value in (_COMMON | _FAMILIES[request.param]).items() if value is not None}
+    config = CONFIG_MAPPING[request.param](vocab_size=len(tiny_tokenizer), **given)
+    return _frozen(AutoModelForCausalLM.from_config(config), tiny_tokenizer, request.param)
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,13 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from steer.apply import as_plan, check_liveness, steered, strength_rows
-from steer.plan import Plan
+from steer.plan import Edit, Plan
 from steer.recipe import Recipe, compile_plan
 from steer_evals.asking import BATCH, ask, batches
 from steer_evals.control import SEED, random_plan
@@ -162,12 +163,20 @@ def _settings(model: ChatModel, plan: Plan, suites: Sequence[Suite], batch_size:
     }
 
 
-def _edit_settings(edit: Any) -> dict[str, Any]:
-    tensors = (edit.vector.directions, edit.vector.positive, edit.vector.negative)
-    digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
-    return {"kind": edit.kind, "concept": edit.vector.concept, "vector": digest, "point": edit.vector.point,
-            "layers": [site.layer for site in edit.sites],
-            "position": edit.vector.position, "scope": edit.scope, "scale": edit.scale}  # fmt: skip
+def _edit_settings(edit: Edit) -> dict[str, Any]:
+    own = {"kind": edit.kind, "concept": edit.vector.concept, "vector": _digest(edit.vector), "point": edit.vector.point,
+           "layers": [site.layer for site in edit.sites],
+           "position": edit.vector.position, "scope": edit.scope, "scale": edit.scale}  # fmt: skip
+    more = {name: getattr(edit, name) for name in ("dial", "to", "low", "high", "angle", "keep_norm")}
+    more |= {"second": edit.second and _digest(edit.second)}
+    more |= {"gate": edit.gate and [_digest(edit.gate.vector), edit.gate.threshold, str(edit.gate.sharpness)]}
+    plain = {field.name: field.default for field in fields(Edit)}
+    return own | {name: value for name, value in more.items() if value != plain[name]}
+
+
+def _digest(vector: Vector) -> str:
+    tensors = (vector.directions, vector.positive, vector.negative)
+    return hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
 
 
 def _check_settings(folder: Path, settings: dict[str, Any]) -> None:

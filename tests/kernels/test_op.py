@@ -242,12 +242,17 @@ def test_rows_beyond_the_caches_equal_those_within(path, edit, dtype):
     """Far rows take another road to memory (the next is fetched meanwhile), never another arithmetic."""
     d = 1027
     rows = (1 << 24) // (d * dtype.itemsize) + 5
-    hidden, strength = torch.randn(rows, d, generator=_draw(0)).to(dtype), torch.randn(rows, 1, generator=_draw(1))
+    hidden, strength = (
+        torch.randn(rows, d, generator=_draw(0)).to(dtype),
+        torch.randn(rows, 1, generator=_draw(1)),
+    )
     table, found = _edits(2, d)[edit][0], hidden.clone()
     edit_(found, table, strength)
     for part in (slice(0, 100), slice(rows - 100, rows)):
         near = edit_(hidden[part].clone(), table, strength[part])
-        assert torch.equal(found[part], near) if path == "cpp" else torch.allclose(found[part], near, 1e-2, 1e-2)
+        assert (
+            torch.equal(found[part], near) if path == "cpp" else torch.allclose(found[part], near, 1e-2, 1e-2)
+        )
 
 
 @pytest.mark.slow

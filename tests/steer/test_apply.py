@@ -18,11 +18,6 @@ from steer_vectors.models import decoder_layers
 PROMPTS = ["How do I kill a process?", "Name a colour", "Write a story about a boat and a cat, please."]
 
 
-@pytest.fixture(params=["tiny_llama", "tiny_gpt2"])
-def model(request):
-    return request.getfixturevalue(request.param)
-
-
 def logits(model, prompts=PROMPTS[:1]):
     rows = [prompt_ids(model.tokenizer, p) for p in prompts]
     width = max(map(len, rows))
@@ -214,7 +209,9 @@ def test_a_vector_of_another_model_is_refused(tiny_llama, make_llama, make_vecto
 
 
 def test_liveness_tells_a_silent_no_op(model, make_vector):
-    assert check_liveness(model, compile_plan(Plan.add(make_vector(model)), model)) > 0
-    assert check_liveness(model, compile_plan(Plan.add(make_vector(model), scope="generation"), model)) > 0
+    assert check_liveness(model, compile_plan(Plan.add(make_vector(model)), model)).moved > 0
+    assert (
+        check_liveness(model, compile_plan(Plan.add(make_vector(model), scope="generation"), model)).moved > 0
+    )
     with pytest.raises(LivenessError):
         check_liveness(model, Recipe({}))
