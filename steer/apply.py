@@ -295,13 +295,23 @@ def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> L
             "the dose that was asked for",
             "report this model's architecture",
         )
-    if not moved > 0 and (expected > 0 or not recipe.steps):
+    if not moved > 0 and (expected > 0 or not _may_rest(recipe)):
         raise LivenessError(
             "logits that do not move under steering",
             f"a change at strength {strength:g}",
             "report this model's architecture",
         )
     return Liveness(moved, error, edited_tokens)
+
+
+def _may_rest(recipe: Recipe) -> bool:
+    """Whether one conversation may rightly be left alone: by a window, a gate or bounds."""
+    return any(
+        dose.scale != 0
+        and (dose.span is not None or table.gate is not None or bool(table.terms[:, 2:4].isfinite().any()))
+        for steps in recipe.steps.values()
+        for table, dose in ((table, recipe.doses[at]) for table, at in steps)
+    )
 
 
 def _copies(found: dict[Site, list[Tensor]]) -> dict[Site, Callable[[Tensor], None]]:
