@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from steer.compiled import refuse_compiled
 from steer.errors import LivenessError, PlanError
+from steer.gates import Gating, log_odds, shares
 from steer.plan import Plan
 from steer.recipe import Recipe, Step, compile_plan
 from steer.scope import Places, Timeline
@@ -59,7 +60,11 @@ def steered(
     edits = {site: steering.edit(steps) for site, steps in recipe.steps.items()}
     handle = owner.register_forward_pre_hook(steering.watch(owner), with_kwargs=True)
     try:
-        with on_layers(model.hf, edits), steering.timeline.following(model.hf):
+        with (
+            on_layers(model.hf, steering.probes()),  # before the edits
+            on_layers(model.hf, edits),
+            steering.timeline.following(model.hf),
+        ):
             yield steering
     finally:
         handle.remove()
@@ -92,9 +97,14 @@ class Steering:
         self._settles = all(dose.span is None or dose.span.settles for dose in recipe.doses)
         # What the forward before was dosed by, and its shape if all its tokens were generated ones.
         self._last: tuple[Tensor, Places] | None = None
+        self._now: tuple[Tensor, Places]
         self._shape: tuple[int, int] | None = None
         self._count = torch.zeros((), dtype=torch.int64, device=model.device)
         self._live: Callable[[int], Strength] | None = None
+        reach_back = any(
+            recipe.columns[dose.column].share is not None and not dose.from_last for dose in recipe.doses
+        )
+        self._gating = Gating(recipe.gauges, self._decided, whole=reach_back) if recipe.gauges else None
         # From a forward's arguments to the strengths of its tokens and their places.
         self.source: Callable[[Mapping[str, Any]], tuple[Tensor, Places]] = self._rows_of
         # Changed in place: compiled code holds this very tensor.
@@ -127,6 +137,16 @@ class Steering:
         self._live = self._shape = None
         self._strengths.zero_()
 
+    def probes(self) -> dict[Site, Callable[[Tensor], None]]:
+        """What reads at each site."""
+        return {} if self._gating is None else self._gating.hooks()
+
+    def _decided(self) -> None:
+        """In the middle of a forward, before any edit that waits for a probe."""
+        before = self._touched
+        self.dose(*self._now)
+        self._count.add_(self._touched - before)
+
     def edit(self, steps: tuple[Step, ...]) -> Callable[[Tensor], None]:
         """What is done at one site, as a function of its activations `[n, t, d]`."""
         # Layers may lie on several devices; where is looked at only when the usual one fails, for looking costs at every token.
@@ -154,7 +174,7 @@ class Steering:
         names = list(inspect.signature(owner.forward).parameters)
 
         def watch(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            found = self.source(dict(zip(names, args, strict=False)) | kwargs)
+            found = self._now = self.source(dict(zip(names, args, strict=False)) | kwargs)
             if torch.compiler.is_compiling():  # its graph works out the doses each time
                 self.dose(*found)
                 self._last = None
@@ -172,6 +192,9 @@ class Steering:
             return self._last
         self._shape = shape
         places = self.timeline.places(given)
+        if self._gating is not None:
+            generated = self.timeline.generated(given) is not None
+            self._gating.begin(places, self.timeline.prompts, generated=generated)
         if self._live is not None:
             self._turn(self._live, given)
         rows = self._strengths  # [b, dials]
@@ -183,12 +206,14 @@ class Steering:
         """Lay out what each token gets.
 
         Args:
-            strengths: `[n or 1, t or 1, dials]` float32.
+            strengths: `[n or 1, t or 1, dials]` float32; probes take their share of them.
             places: Of the tokens of this forward.
         """
         doses, touched = [], None
-        for dial, scale, span in self.recipe.doses:
-            dose = strengths[..., dial : dial + 1] * scale
+        if self._gating is not None:
+            strengths = self.recipe.spread(strengths, self._gating.shares())
+        for column, scale, span in self.recipe.doses:
+            dose = strengths[..., column : column + 1] * scale
             if span is not None:
                 dose = dose * span.holds(places)[..., None]
             doses.append(dose)
@@ -244,7 +269,8 @@ def strength_rows(strength: Strength, recipe: Recipe) -> Tensor:
             "match the batch",
         )
     rows = torch.stack([column.expand(max(map(len, columns))) for column in columns], -1)
-    for dial, scale, _ in recipe.doses:
+    for column, scale, _ in recipe.doses:
+        dial = recipe.columns[column].dial
         if not bool(torch.isfinite(rows[:, dial] * scale).all()):
             raise PlanError(
                 f"strength {strength[dials[dial]]} times the scale {scale:g} of an edit",
@@ -252,6 +278,36 @@ def strength_rows(strength: Strength, recipe: Recipe) -> Tensor:
                 "choose a smaller strength or scale",
             )
     return rows
+
+
+def decide(
+    model: ChatModel, recipe: Recipe, prompts: Sequence[Sequence[int]], strengths: Tensor
+) -> tuple[Recipe, Tensor]:
+    """Ask a plan's probes beforehand, for whoever runs rows of many prompts by its own means.
+
+    Args:
+        model: A live model, not steered.
+        recipe: Compiled for it.
+        prompts: `n` prompts' tokens; equal ones are asked once.
+        strengths: `[n, dials]`.
+
+    Returns:
+        A recipe without probes, and the strengths of its dials `[n, columns]`.
+
+    Raises:
+        PlanError: A probe that goes on reading while the answer is written.
+    """
+    if not recipe.gauges:
+        return recipe, strengths
+    if on := [gauge.name for gauge in recipe.gauges if gauge.each_token]:
+        raise PlanError(
+            f"probe {on[0]!r}, which reads every token of the answer",
+            "probes that decide on the prompt",
+            "use --engine plain, or leave out each_token",
+        )
+    distinct = {tuple(ids): at for at, ids in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    odds = log_odds(model, recipe.gauges, list(distinct))[[distinct[tuple(ids)] for ids in prompts]]
+    return recipe.decided, recipe.spread(strengths, shares(recipe.gauges, odds).to(strengths.device))
 
 
 class Liveness(NamedTuple):
@@ -277,10 +333,12 @@ def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> L
 
     A silent no-op is the field's commonest bug. Each site is read before and after its edits, and compared with the
     formula (for "add": strength times class gap along the direction); then the logits are compared with the plain model's.
+    Edits that wait for a probe are tried as if it had opened.
 
     Raises:
         LivenessError: A site that moves by something else, or logits that do not move although a site does.
     """
+    recipe = recipe.decided if recipe.gauges else recipe
     ids = torch.tensor([prompt_ids(model.tokenizer, "Hello")], device=model.device)
     before: dict[Site, list[Tensor]] = {site: [] for site in recipe.steps}
     after: dict[Site, list[Tensor]] = {site: [] for site in recipe.steps}

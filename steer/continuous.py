@@ -65,6 +65,12 @@ def continuous(
     from transformers import ContinuousBatchingConfig
 
     recipe = plan if isinstance(plan, Recipe) else compile_plan(as_plan(plan), model)
+    if recipe.gauges:
+        raise PlanError(
+            f"continuous batching of a plan with probe {recipe.gauges[0].name!r}",
+            "edits that are always open",
+            "steer `generate`, or ask the probes beforehand with `steer.apply.decide`",
+        )
     hf: Any = model.hf
     with steered(model, recipe, {}) as steering:
         packed = _Packed(recipe, strength, model.device)

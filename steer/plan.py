@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from steer.errors import PlanError
 from steer.scope import span
@@ -14,6 +15,8 @@ from steer_vectors.site import POINTS, Site
 
 Kind = Literal["add", "ablate", "affine", "clamp", "rotate", "map"]
 DIAL = "strength"  # of plans that have one dial and do not name it
+ELSE = "else"  # the edits that act where no probe opens
+Read = Literal["place", "cosine"]
 _APPLIED = {"point": POINTS, "processing": ("raw",)}  # of a vector: what the hooks edit
 # What a kind needs besides its vector (of "low|high" one is enough); nothing else may be given.
 _NEEDS: dict[str, tuple[str, ...]] = {
@@ -49,6 +52,66 @@ class Gate:
 
 
 @dataclass(frozen=True, eq=False)
+class Probe:
+    """Decides request by request which edits act: by a risk that is read off the last token of the prompt.
+
+    A plan asks its probes in order, and the first that opens decides: then the edits act that name it as their `when`, and
+    those of "else" where none opens. So probes never add up, and where two of them would open the earlier one wins. A soft
+    probe opens by a share of 1 and leaves the rest to those after it; the shares of all, "else" included, sum to 1.
+
+    Args:
+        name: What edits call it.
+        vector: The direction it reads along.
+        layer: 0-based; default the one that the vector chose.
+        slope: Of the risk, `sigmoid(slope * x + offset)`, where x is the row's place along the direction in class gaps
+            (0 = mean of the negative class, 1 = of the positive), as fitted by `steer_vectors.probe`.
+        offset: See `slope`.
+        threshold: The risk at which it opens, between 0 and 1.
+        sharpness: Above 0. Infinite: it is open or shut. Else it opens by `sigmoid(sharpness * (logit(risk) -
+            logit(threshold)))`; at sharpness 1 and threshold 0.5 that is the risk itself.
+        read: What x is: "place", or the "cosine" of row and direction, as in CAST (2409.05907, section 3).
+        each_token: Read again at every token of the answer; the risk of an answer never falls. Otherwise it is decided
+            once, before the first token of the answer. Either way every turn of a conversation is decided anew.
+        measured: How often it errs, for people and reports: names to numbers, texts, lists and mappings of these.
+
+    Raises:
+        PlanError: A name that is empty or "else", a number out of range, a vector that was read off something else than
+            a raw site, a layer that it does not have.
+    """
+
+    name: str
+    vector: Vector
+    layer: int | None = None
+    slope: float = 1.0
+    offset: float = 0.0
+    threshold: float = 0.5
+    sharpness: float = math.inf
+    read: Read = "place"
+    each_token: bool = False
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str) or self.name == ELSE:
+            raise PlanError(
+                f"a probe named {self.name!r}", f"a name other than {ELSE!r}", "name it, say risk"
+            )
+        fits = 0 < self.threshold < 1 and self.sharpness > 0 and math.isfinite(self.offset)
+        if not fits or not math.isfinite(self.slope) or self.slope == 0 or self.read not in get_args(Read):
+            raise PlanError(
+                f"probe {self.name!r} with threshold {self.threshold}, sharpness {self.sharpness}, slope {self.slope}, "
+                f"offset {self.offset}, read {self.read!r}",
+                "a threshold between 0 and 1, a sharpness above 0, a slope that is not 0, an offset, read place or cosine",
+                "mend the number",
+            )
+        _check_vector(self.vector, self.vector.point, (self.site.layer,))
+
+    @property
+    def site(self) -> Site:
+        """Where it reads."""
+        return Site(self.vector.layer if self.layer is None else self.layer, self.vector.point)
+
+
+@dataclass(frozen=True, eq=False)
 class Edit:
     """One thing done with one direction, at the point of each layer where the direction was read.
 
@@ -74,6 +137,7 @@ class Edit:
         angle: For "rotate", degrees from the first direction towards the second.
         gate: Opens the edit token by token; None = always open.
         keep_norm: An edited row keeps its length.
+        when: Name of the plan's probe that opens it request by request, or "else"; None = always open.
 
     Raises:
         PlanError: An unknown kind or scope, a layer a vector does not have, a number that is not finite, a setting that
@@ -94,6 +158,7 @@ class Edit:
     angle: float | None = None
     gate: Gate | None = None
     keep_norm: bool = False
+    when: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -103,7 +168,7 @@ class Edit:
             raise PlanError(f"dial {self.dial!r}", "a name", "name the dial, or leave it out")
         self._check_settings()
         for vector in self.vectors:
-            self._check_vector(vector)
+            _check_vector(vector, self.vector.point, self.layers)
 
     def _check_settings(self) -> None:
         given = {
@@ -137,26 +202,6 @@ class Edit:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise PlanError(f"low {self.low} above high {self.high}", "low <= high", "swap the bounds")
 
-    def _check_vector(self, vector: Vector) -> None:
-        for key, applied in _APPLIED.items():
-            if vector.meta[key] not in applied:
-                raise PlanError(
-                    f"a vector of {key} {vector.meta[key]!r}",
-                    f"{key} {' or '.join(applied)}",
-                    "extract it with `steer extract`",
-                )
-        if vector.point != self.vector.point:
-            raise PlanError(
-                f"vectors of {self.vector.point} and {vector.point} in one edit",
-                "one point",
-                "extract both at it",
-            )
-        for layer in self.layers:
-            if not 0 <= layer < vector.layers:
-                raise PlanError(
-                    f"layer {layer}", f"0 to {vector.layers - 1}", "choose a layer of the vector's model"
-                )
-
     @property
     def vectors(self) -> tuple[Vector, ...]:
         """Every vector it uses, its own first."""
@@ -170,20 +215,51 @@ class Edit:
         return tuple(Site(layer, self.vector.point) for layer in self.layers or chosen)
 
 
+def _check_vector(vector: Vector, point: str, layers: tuple[int, ...]) -> None:
+    for key, applied in _APPLIED.items():
+        if vector.meta[key] not in applied:
+            raise PlanError(
+                f"a vector of {key} {vector.meta[key]!r}",
+                f"{key} {' or '.join(applied)}",
+                "extract it with `steer extract`",
+            )
+    if vector.point != point:
+        raise PlanError(
+            f"vectors of {point} and {vector.point} in one edit", "one point", "extract both at it"
+        )
+    for layer in layers:
+        if not 0 <= layer < vector.layers:
+            raise PlanError(
+                f"layer {layer}", f"0 to {vector.layers - 1}", "choose a layer of the vector's model"
+            )
+
+
 @dataclass(frozen=True)
 class Plan:
     """A frozen list of edits and the dials they hang on; at each site they are done in this order.
 
     Args:
         edits: At least one.
+        probes: What opens the edits that have a `when`, in the order in which they are asked.
 
     Raises:
-        PlanError: No edits.
+        PlanError: No edits; two probes of one name; an edit of a probe that is not there.
     """
 
     edits: tuple[Edit, ...]
+    probes: tuple[Probe, ...] = ()
 
     def __post_init__(self) -> None:
+        names = [probe.name for probe in self.probes]
+        if len(set(names)) < len(names):
+            raise PlanError(f"probes {', '.join(names)}", "each name once", "rename one of them")
+        known = [*names, ELSE] if names else []
+        if lost := [edit.when for edit in self.edits if edit.when is not None and edit.when not in known]:
+            raise PlanError(
+                f"an edit when {lost[0]!r}",
+                " or ".join(known) or "a plan with probes",
+                "name a probe of the plan",
+            )
         if not self.edits:
             raise PlanError(
                 "a plan without edits", "at least one edit", "use Plan.add(vector) or Plan.ablate(vector)"

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steer.errors import PlanError
-from steer.plan import DIAL, Edit, Gate, Plan
+from steer.plan import DIAL, Edit, Gate, Plan, Probe
 from steer_vectors.file import Vector, load_vector, save_vector
 
 POLICY_VERSION = 1
@@ -50,6 +50,19 @@ class _Edit(_Vector):
     keep_norm: bool = False
     second: _Vector | None = None
     gate: _Gate | None = None
+    when: str | None = None
+
+
+class _Probe(_Vector):
+    name: str
+    layer: int
+    slope: _Number
+    offset: _Number
+    threshold: _Number
+    sharpness: float = math.inf
+    read: str = "place"
+    each_token: bool = False
+    measured: dict[str, Any] = {}
 
 
 class _Dial(_Table):
@@ -62,6 +75,7 @@ class _Dial(_Table):
 class _Policy(_Table):
     version: int
     edits: list[_Edit]
+    probes: list[_Probe] = []
     dials: dict[str, _Dial] = {}
     measured: dict[str, Any] = {}  # of the run it was chosen from: for people and reports
 
@@ -78,7 +92,7 @@ class Dial(NamedTuple):
 def load_policy(path: Path) -> Plan:
     """Read a policy; see `Plan.load`."""
     policy = _read(path)
-    plan = Plan(tuple(_edit(table, path) for table in policy.edits))
+    plan = _plan(policy, path)
     _dials(policy, plan, path)
     return plan
 
@@ -91,7 +105,7 @@ def load_dials(path: Path) -> dict[str, Dial]:
         VectorFileError: As there.
     """
     policy = _read(path)
-    return _dials(policy, Plan(tuple(_edit(table, path) for table in policy.edits)), path)
+    return _dials(policy, _plan(policy, path), path)
 
 
 def _dials(policy: _Policy, plan: Plan, path: Path) -> dict[str, Dial]:
@@ -157,7 +171,8 @@ def save_policy(
         PlanError: As `Plan.save`; a dial without an edit, or with a place outside its bounds.
     """
     _check_dials(dials or {}, plan, path)
-    names = [f"{path.stem}-{i}.safetensors" for i in range(sum(len(edit.vectors) for edit in plan.edits))]
+    vectors = sum(len(edit.vectors) for edit in plan.edits) + len(plan.probes)
+    names = [f"{path.stem}-{i}.safetensors" for i in range(vectors)]
     if any(os.path.isdir(path.parent / name) for name in (*names, path.name)):
         raise _unwritable(path, "a folder is in the way")
     try:
@@ -194,9 +209,19 @@ def _stage(plan: Plan, folder: Path, names: list[str]) -> str:
         fields["gate"] = edit.gate and {
             **stored(edit.gate.vector), "threshold": edit.gate.threshold, "sharpness": edit.gate.sharpness,
         }  # fmt: skip
-        lines = [f"{key} = {_toml(value)}\n" for key, value in fields.items() if value is not None]
-        blocks.append("[[edits]]\n" + "".join(lines))
+        fields["when"] = edit.when
+        blocks.append(_block("edits", fields))
+    for probe in plan.probes:
+        fields = {"name": probe.name, **stored(probe.vector), "layer": probe.site.layer}
+        own = ("slope", "offset", "threshold", "sharpness", "read", "each_token")
+        fields |= {name: getattr(probe, name) for name in own} | {"measured": probe.measured or None}
+        blocks.append(_block("probes", fields))
     return "\n".join(blocks)
+
+
+def _block(name: str, fields: Mapping[str, Any]) -> str:
+    lines = [f"{key} = {_toml(value)}\n" for key, value in fields.items() if value is not None]
+    return f"[[{name}]]\n" + "".join(lines)
 
 
 def _tables(dials: Mapping[str, Dial], measured: Mapping[str, Any]) -> str:
@@ -210,6 +235,16 @@ def _tables(dials: Mapping[str, Dial], measured: Mapping[str, Any]) -> str:
     )
 
 
+def _plan(policy: _Policy, path: Path) -> Plan:
+    return Plan(
+        tuple(_edit(table, path) for table in policy.edits),
+        tuple(
+            Probe(vector=_vector(table, path), **table.model_dump(exclude={"vector", "sha256"}))
+            for table in policy.probes
+        ),
+    )
+
+
 def _edit(table: _Edit, path: Path) -> Edit:
     gate, second = table.gate, table.second
     return Edit(
@@ -217,6 +252,7 @@ def _edit(table: _Edit, path: Path) -> Edit:
         _vector(table, path), tuple(table.layers), table.scope, table.scale, table.dial, table.to, table.low, table.high,
         None if second is None else _vector(second, path), table.angle,
         None if gate is None else Gate(_vector(gate, path), gate.threshold, gate.sharpness), table.keep_norm,
+        table.when,
     )  # fmt: skip
 
 

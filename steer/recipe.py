@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from torch import Tensor
 
 import steer_kernels as kernels
 from steer.errors import PlanError
-from steer.plan import Edit, Plan
+from steer.gates import Gauge, check_order
+from steer.plan import ELSE, Edit, Plan, Probe
 from steer.scope import Span, span
 from steer_kernels import Table
 from steer_vectors.file import Vector, check_model
@@ -21,12 +23,29 @@ from steer_vectors.models import ChatModel
 from steer_vectors.site import Site
 
 
-class Dose(NamedTuple):
-    """How much and for which tokens: the strength of a dial, times a scale, within a span of positions (None = all)."""
+class Column(NamedTuple):
+    """A dial, and the share of it that a request gets: that of a probe (the last share is "else"), or None = all of it."""
 
     dial: int
+    share: int | None = None
+
+
+class Dose(NamedTuple):
+    """How much and for which tokens: a column of strengths, times a scale, within a span of positions (None = all)."""
+
+    column: int
     scale: float
     span: Span | None
+
+    @property
+    def after_prompt(self) -> bool:
+        """Whether the prompt is left alone."""
+        return self.span is not None and self.span.start_from_end and self.span.start >= 0
+
+    @property
+    def from_last(self) -> bool:
+        """Whether the prompt is left alone but for its last token."""
+        return self.span is not None and self.span.start_from_end and self.span.start >= -1
 
 
 class Step(NamedTuple):
@@ -44,11 +63,38 @@ class Recipe:
         steps: At each site, in the order of the plan's edits; on the model's device.
         dials: Their names, in the plan's order.
         doses: What the steps point at; equal ones are one, for they are computed once per forward.
+        columns: What doses point at: every dial by itself, or as far as a probe opens it.
+        gauges: The probes, in the order in which they are asked.
     """
 
     steps: Mapping[Site, tuple[Step, ...]]
     dials: tuple[str, ...] = ()
     doses: tuple[Dose, ...] = ()
+    columns: tuple[Column, ...] = ()
+    gauges: tuple[Gauge, ...] = ()
+
+    @property
+    def decided(self) -> Recipe:
+        """The same without probes, for whoever has asked them: each column is a dial of its own."""
+        names = [*(gauge.name for gauge in self.gauges), ELSE]
+        dials = (
+            self.dials[column.dial] + ("" if column.share is None else f" when {names[column.share]}")
+            for column in self.columns
+        )
+        return Recipe(self.steps, tuple(dials), self.doses, tuple(map(Column, range(len(self.columns)))))
+
+    def spread(self, strengths: Tensor, shares: Tensor) -> Tensor:
+        """Strengths of the dials `[n or 1, ..., dials]` and shares `[n, g + 1]` to strengths of columns `[n, ..., columns]`."""
+        between = strengths.ndim - 2
+        opened = shares.reshape(len(shares), *[1] * between, -1)
+        return torch.stack(
+            [
+                strengths[..., column.dial]
+                * (torch.ones_like(opened[..., 0]) if column.share is None else opened[..., column.share])
+                for column in self.columns
+            ],
+            -1,
+        )
 
 
 _CACHE: WeakKeyDictionary[torch.nn.Module, WeakKeyDictionary[Plan, Recipe]] = WeakKeyDictionary()
@@ -73,15 +119,46 @@ def _compile(plan: Plan, model: ChatModel) -> Recipe:
         for vector in edit.vectors:
             check_model(vector, model)
             _check_layers(edit, vector)
+    for probe in plan.probes:
+        check_model(probe.vector, model)
+    gauges = tuple(_gauge(probe, model) for probe in plan.probes)
+    # Every dial has a column of its own, in its own place: without probes there are no others.
+    columns = [Column(dial) for dial in range(len(plan.dials))]
+    names = [*(probe.name for probe in plan.probes), ELSE]
     doses: list[Dose] = []
     steps: dict[Site, list[Step]] = defaultdict(list)
     for edit in plan.edits:
-        dose = Dose(plan.dials.index(edit.dial), edit.scale, span(edit.scope))
+        column = Column(plan.dials.index(edit.dial), None if edit.when is None else names.index(edit.when))
+        if column not in columns:
+            columns.append(column)
+        dose = Dose(columns.index(column), edit.scale, span(edit.scope))
         if dose not in doses:
             doses.append(dose)
         for site in edit.sites:
             steps[site].append(Step(_table(edit, site.layer).to(model.device), doses.index(dose)))
-    return Recipe({site: tuple(found) for site, found in steps.items()}, plan.dials, tuple(doses))
+    check_order(gauges, ((site, doses[at].after_prompt) for site, own in steps.items() for _, at in own))
+    fixed = {site: tuple(found) for site, found in steps.items()}
+    return Recipe(fixed, plan.dials, tuple(doses), tuple(columns), gauges)
+
+
+def _gauge(probe: Probe, model: ChatModel) -> Gauge:
+    """`slope * (u.h - negative) / gap + offset`, as one query and one bias."""
+    layer, vector = probe.site.layer, probe.vector
+    unit = vector.directions[layer] if vector.read is None else vector.read[layer]
+    scale, bias = probe.slope, probe.offset
+    if probe.read == "place":
+        gap = vector.gap(layer)
+        if not gap:
+            raise PlanError(
+                f"probe {probe.name!r} at layer {layer}, where both classes read the same",
+                "a class gap that is not 0",
+                "choose another layer or vector",
+            )
+        scale, bias = scale / gap, bias - scale * float(vector.negative[layer]) / gap
+    return Gauge(
+        probe.name, probe.site, (unit * scale).to(model.device), bias, probe.read == "cosine",
+        math.log(probe.threshold / (1 - probe.threshold)), probe.sharpness, probe.each_token,
+    )  # fmt: skip
 
 
 def _check_layers(edit: Edit, vector: Vector) -> None:

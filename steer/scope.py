@@ -101,6 +101,7 @@ class Timeline:
     """
 
     def __init__(self, device: torch.device) -> None:
+        self.prompts = 0  # begun so far, where that is known without compiled code
         self._pinned = False
         self._slots = torch.zeros((), dtype=torch.int64, device=device)  # of the prompt, padding included
         self._left = torch.zeros(1, dtype=torch.int64, device=device)  # padding before each row
@@ -178,6 +179,8 @@ class Timeline:
 
     def _begin(self, rows: int, slots: int, mask: Tensor | None) -> None:
         device = self._slots.device
+        if not torch.compiler.is_compiling():  # which would compile anew for every prompt
+            self.prompts += 1
         self._slots = torch.full_like(self._slots, slots)
         self._known = None if torch.compiler.is_compiling() or not slots else slots
         if mask is None:

@@ -166,7 +166,7 @@ class Worker:
             for item in items
             for choice in item.choices
         ]
-        if fits(self.model):
+        if fits(self.model, part.recipe):
             found = likelihoods(self.model, part.recipe, texts, strengths, at_once=self._at_once).tolist()
         else:
             found = self._one_by_one(part, items, strengths)

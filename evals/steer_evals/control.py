@@ -23,9 +23,9 @@ PROMPTS = {
 
 
 def random_plan(plan: Plan, seed: int = SEED) -> Plan:
-    """The same plan with every direction replaced by a random one; sites, gaps and scopes stay."""
+    """The same plan with every direction replaced by a random one; sites, gaps, scopes and probes stay."""
     draw = torch.Generator().manual_seed(seed)
-    return Plan(tuple(replace(edit, vector=_random(edit.vector, draw)) for edit in plan.edits))
+    return replace(plan, edits=tuple(replace(edit, vector=_random(edit.vector, draw)) for edit in plan.edits))
 
 
 def prompted(suite: Suite, place: float) -> Suite:

@@ -1,4 +1,4 @@
-"""Many strengths, one batch: answers and likelihoods of prompts at every strength, as separate runs would give them.
+"""Many strengths, one batch: answers to prompts at every strength, as separate runs would give them.
 
 Three things make a curve cheap. Below the first edited site a model cannot know its strength: rows of one prompt that
 have said the same so far are one *stream* there, and split into rows at that site. A prompt that no edit touches (scope
@@ -15,17 +15,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from steer.apply import Strength, strength_rows
+from steer.apply import Strength, decide, strength_rows
 from steer.recipe import Recipe
 from steer.scope import Places
 from steer_evals.slots import SlotCache
 from steer_evals.streams import Split, rows_at_once, short_of_memory
-from steer_vectors.greedy import ends, left_padded
+from steer_vectors.greedy import ends
 from steer_vectors.models import ChatModel
 
 # Below this distance between the two likeliest tokens' logits, another batch may choose the other one.
 TIE = {torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
-_IDLE = 8  # one in so many rows may be done before the others are packed
+_IDLE = 8  # one row in so many may be done before the others are packed, and free before new ones enter
 
 
 class Row(NamedTuple):
@@ -82,12 +82,13 @@ def write(
 
     Raises:
         ModelError: A prompt leaves no room for the answer.
-        PlanError: A strength as in `steered`.
+        PlanError: A strength as in `steered`; a probe that reads every token of the answer.
     """
     if not rows:
         return
     model.require_room(max(len(row.ids) + row.most for row in rows))
     strengths = torch.cat([strength_rows(row.strength, recipe) for row in rows]).to(model.device)
+    recipe, strengths = decide(model, recipe, [row.ids for row in rows], strengths)
     limit = at_once or rows_at_once(model, max(len(row.ids) + row.most for row in rows))
     waiting = deque(_groups(rows, limit))
     with Split(model, recipe, strengths).at_work() as split:
@@ -164,19 +165,10 @@ class _Batch:
         which = [at for group in groups for at in group]
         stream = [n for n, group in enumerate(groups) for _ in group]
         streams = torch.tensor(stream, device=device)
-        batch = left_padded(self._model, [self._rows[group[0]].ids for group in groups])
-        length = batch.mask.sum(1, keepdim=True)
-        places = Places(batch.mask.cumsum(1) - 1, length, batch.mask.bool())
         cache = SlotCache(self._model.layers)
-        if split.prompt_is_plain:
-            still = torch.zeros(len(groups), split.strengths.shape[1], device=device)
-            logits = split.forward(batch.ids, cache, places, None, still, logits_to_keep=1)
-            logits = logits.index_select(0, streams)
-            for layer in cache.slots[split.layer :]:
-                layer.take(streams)
-        else:
-            own = split.strengths[which]
-            logits = split.forward(batch.ids, cache, places, streams, own, logits_to_keep=1)
+        prompts = [self._rows[group[0]].ids for group in groups]
+        logits, batch = split.read(prompts, cache, streams, split.strengths[which])
+        length = [len(ids) for ids in prompts]
         self._pack()
         span = max([batch.ids.shape[1], *self._length])
         if self._which:
@@ -186,8 +178,8 @@ class _Batch:
             self._cache = cache
         self._stream += [n + len(self._length) for n in stream]
         self._which += which
-        self._length += length[:, 0].tolist()
-        self._prompt += length[:, 0].tolist()
+        self._length += length
+        self._prompt += length
         self._said |= {at: [] for at in which}
         self._ties |= {at: [] for at in which}
         self._next += [0] * len(which)

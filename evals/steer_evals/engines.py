@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from steer.apply import steered, strength_rows
+from steer.apply import decide, steered, strength_rows
 from steer.continuous import continuous
 from steer.recipe import Recipe
 from steer_evals.engine import Row, Written, write
@@ -26,13 +26,13 @@ _ALIBI = {"bloom", "mpt"}  # tell places by slots, of which rows here have empty
 _KEYS_AND_VALUES = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
-def engine(name: str, model: ChatModel) -> Engine:
-    """An engine by name; "auto" is "batched" wherever the model's cache allows it.
+def engine(name: str, model: ChatModel, recipe: Recipe) -> Engine:
+    """An engine by name; "auto" is "batched" wherever the model's cache and the plan's probes allow it.
 
     Raises:
-        RunError: An unknown name, or "batched" for a model whose cache holds more than keys and values.
+        RunError: An unknown name, or "batched" where `fits` says no.
     """
-    able = fits(model)
+    able = fits(model, recipe)
     if name == "auto":
         return write if able else plain
     if name not in ENGINES or (name == "batched" and not able):
@@ -81,9 +81,12 @@ def continuously(
         pad_token_id=model.tokenizer.pad_token_id,
     )  # fmt: skip
     stops = set(ends(model))
+    strengths = torch.cat([strength_rows(row.strength, recipe) for row in rows])
+    recipe, strengths = decide(model, recipe, [row.ids for row in rows], strengths)
     with continuous(model, recipe, {}, generation_config=config) as requests:
         names = {
-            requests.add(row.ids, row.strength, max_new_tokens=row.most): at for at, row in enumerate(rows)
+            requests.add(row.ids, dict(zip(recipe.dials, own, strict=False)), max_new_tokens=row.most): at
+            for at, (row, own) in enumerate(zip(rows, strengths.tolist(), strict=True))
         }
         while names:
             found: Any = requests.manager.get_result(timeout=1)
@@ -100,8 +103,13 @@ GREEDY: tuple[Engine, ...] = (plain, continuously)
 ENGINES: dict[str, Engine] = {"batched": write, "plain": plain, "continuous": continuously}
 
 
-def fits(model: ChatModel) -> bool:
-    """Whether a model keeps keys and values only, and tells places by `position_ids`: what "batched" needs."""
+def fits(model: ChatModel, recipe: Recipe) -> bool:
+    """Whether a model keeps keys and values only and tells places by `position_ids`, and probes read prompts only.
+
+    It is what "batched" needs.
+    """
+    if any(gauge.each_token for gauge in recipe.gauges):
+        return False
     config = model.hf.config.get_text_config()
     if getattr(config, "alibi", False) or config.model_type in _ALIBI:
         return False

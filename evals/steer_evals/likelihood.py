@@ -8,12 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from steer.apply import Strength, strength_rows
+from steer.apply import Strength, decide, strength_rows
 from steer.recipe import Recipe
 from steer.scope import Places
 from steer_evals.slots import SlotCache
 from steer_evals.streams import Split, rows_at_once, short_of_memory
-from steer_vectors.greedy import left_padded
 from steer_vectors.models import ChatModel
 
 
@@ -52,69 +51,62 @@ def likelihoods(
 
     Raises:
         ModelError: Prompt and text are longer than the context.
-        PlanError: A strength as in `steered`.
+        PlanError: As there.
     """
     rows = torch.cat([strength_rows(strength, recipe) for strength in strengths]).to(model.device)
+    prompts = [ids for ids, _ in texts for _ in strengths]
+    recipe, rows = decide(model, recipe, prompts, rows.repeat(len(texts), 1))
+    turned = rows.reshape(len(texts), len(strengths), -1)
     longest = max(len(ids) + len(text) for ids, text in texts)
     model.require_room(longest)
     wide = max(len(text) for _, text in texts) * model.hf.config.get_text_config().vocab_size * 4
     limit = at_once or max(1, min(rows_at_once(model, longest), _LOGITS // wide))
-    found = torch.zeros(len(texts), len(rows), dtype=torch.float64)
+    found = torch.zeros(len(texts), len(strengths), dtype=torch.float64)
     done = 0
     with Split(model, recipe, rows).at_work() as split:
         while done < len(texts):
-            block, span = range(done, min(len(texts), done + max(1, limit // len(rows)))), max(1, limit)
+            block = slice(done, done + max(1, limit // len(strengths)))
             try:
-                for first in range(0, len(rows), span):
-                    some = slice(first, first + span)
-                    found[block.start : block.stop, some] = _score(
-                        model, split, [texts[at] for at in block], rows[some]
-                    )
+                for first in range(0, len(strengths), max(1, limit)):
+                    some = slice(first, first + max(1, limit))
+                    found[block, some] = _score(model, split, texts[block], turned[block, some])
             except RuntimeError as error:
                 if not short_of_memory(error) or limit == 1:
                     raise
                 limit //= 2
                 continue
-            done = block.stop
+            done = min(len(texts), block.stop)
             if progress is not None:
                 progress(done)
     return found
 
 
-def _score(model: ChatModel, split: Split, texts: Sequence[Scored], strengths: Tensor) -> Tensor:
-    """`[n, s]` for one block: its prompts first, then its texts over their cache, so that scopes mean what they mean."""
-    device, s = model.device, len(strengths)
+def _score(model: ChatModel, split: Split, texts: Sequence[Scored], turned: Tensor) -> Tensor:
+    """`[n, s]` for one block: its prompts first, then its texts over their cache, so that scopes mean what they mean.
+
+    `turned` is `[n, s, dials]`; texts of one prompt are turned alike.
+    """
+    device, s = model.device, turned.shape[1]
     prompts = list(dict.fromkeys(ids for ids, _ in texts))
-    batch = left_padded(model, prompts)
-    length = batch.mask.sum(1, keepdim=True)
-    places = Places(batch.mask.cumsum(1) - 1, length, batch.mask.bool())
+    of_prompt = [prompts.index(ids) for ids, _ in texts]
+    own = torch.tensor(of_prompt, device=device)  # prompt of each text
+    first = [of_prompt.index(at) for at in range(len(prompts))]  # text of each prompt
     cache = SlotCache(model.layers)
-    own = torch.tensor([prompts.index(ids) for ids, _ in texts], device=device)  # prompt of each text
-    turn = torch.arange(s, device=device)
-    if split.prompt_is_plain:
-        above = own.repeat_interleave(s)
-        first = split.forward(
-            batch.ids, cache, places, None, 0 * strengths[:1].expand(len(prompts), -1), logits_to_keep=1
-        )
-    else:
-        above = (own[:, None] * s + turn).flatten()
-        streams = torch.arange(len(prompts), device=device).repeat_interleave(s)
-        first = split.forward(
-            batch.ids, cache, places, streams, strengths.repeat(len(prompts), 1), logits_to_keep=1
-        )
-    logits = first[:, -1:].index_select(0, above)  # [n * s, 1, v]
+    streams = torch.arange(len(prompts), device=device).repeat_interleave(s)
+    said_first, batch = split.read(prompts, cache, streams, turned[first].flatten(0, 1))
+    above = (own[:, None] * s + torch.arange(s, device=device)).flatten()
+    logits = said_first.index_select(0, above)  # [n * s, 1, v]
     width = max(len(text) for _, text in texts)
     ids = torch.tensor([[*text, *[0] * (width - len(text))] for _, text in texts], device=device)
     said = torch.tensor([[1] * len(text) + [0] * (width - len(text)) for _, text in texts], device=device)
     if width > 1:
-        for layer, (rows) in (
-            (layer, own if at < split.layer else above) for at, layer in enumerate(cache.slots)
-        ):
-            layer.take(rows)
+        for at, layer in enumerate(cache.slots):
+            layer.take(own if at < split.layer else above)
+        length = batch.mask.sum(1, keepdim=True)[own]
         real = torch.cat([batch.mask[own], said], 1).bool()
-        after = Places(length[own] + torch.arange(width, device=device), length[own], real)
+        after = Places(length + torch.arange(width, device=device), length, real)
         each = torch.arange(len(texts), device=device).repeat_interleave(s)
-        rest = split.forward(ids, cache, after, each, strengths.repeat(len(texts), 1))
+        rest = split.forward(ids, cache, after, each, turned.flatten(0, 1))
         logits = torch.cat([logits, rest[:, :-1]], 1)
     ids, said = ids.repeat_interleave(s, 0), said.repeat_interleave(s, 0)
     sums = [

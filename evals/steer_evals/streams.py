@@ -6,7 +6,7 @@ answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from steer.apply import steered
 from steer.recipe import Recipe
 from steer.scope import Places
 from steer_evals.slots import SlotCache
+from steer_vectors.greedy import LeftPadded, left_padded
 from steer_vectors.models import ChatModel, decoder_layers
 from steer_vectors.room import free_memory
 
@@ -37,10 +38,7 @@ class Split:
         self.model, self.recipe, self.strengths = model, recipe, strengths
         self.layer = min((site.layer for site in recipe.steps), default=0)
         # An edit of the prompt makes another prompt of it at every strength.
-        self.prompt_is_plain = all(
-            dose.span is not None and dose.span.start_from_end and dose.span.start >= 0
-            for dose in recipe.doses
-        )
+        self.prompt_is_plain = all(dose.after_prompt for dose in recipe.doses)
         self._streams: Tensor | None = None  # of each row; None: they are the same
         self._many = 0  # streams
         self._now: tuple[Tensor, Places]
@@ -60,6 +58,31 @@ class Split:
             finally:
                 for handle in handles:
                     handle.remove()
+
+    def read(
+        self, prompts: Sequence[Sequence[int]], cache: SlotCache, streams: Tensor, strengths: Tensor
+    ) -> tuple[Tensor, LeftPadded]:
+        """Read prompts: once each where no edit touches them, else once for every row from the split on.
+
+        Args:
+            prompts: `u` prompts' tokens; each is a stream.
+            cache: Empty. Afterwards it holds streams below the split, and rows from there on.
+            streams: `[b]` of each row.
+            strengths: `[b, dials]`.
+
+        Returns:
+            `[b, 1, v]` logits of what comes next, and the prompts as they were read.
+        """
+        batch = left_padded(self.model, prompts)
+        length = batch.mask.sum(1, keepdim=True)
+        places = Places(batch.mask.cumsum(1) - 1, length, batch.mask.bool())
+        if not self.prompt_is_plain:
+            return self.forward(batch.ids, cache, places, streams, strengths, logits_to_keep=1), batch
+        still = strengths.new_zeros(len(prompts), strengths.shape[1])
+        logits = self.forward(batch.ids, cache, places, None, still, logits_to_keep=1)
+        for layer in cache.slots[self.layer :]:
+            layer.take(streams)
+        return logits.index_select(0, streams), batch
 
     def forward(
         self,

@@ -125,26 +125,26 @@ def test_continuous_batching_that_fails_is_no_empty_answer(
 def test_auto_is_batched_where_the_cache_is_keys_and_values(
     tiny_llama: ChatModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert engine("auto", tiny_llama) is engine("batched", tiny_llama) is write
-    assert {name: engine(name, tiny_llama) for name in ENGINES} == ENGINES
+    assert engine("auto", tiny_llama, Recipe({})) is engine("batched", tiny_llama, Recipe({})) is write
+    assert {name: engine(name, tiny_llama, Recipe({})) for name in ENGINES} == ENGINES
     kinds = ["linear_attention", "full_attention", "linear_attention"]
     monkeypatch.setattr(tiny_llama.hf.config, "layer_types", kinds, raising=False)
-    assert engine("auto", tiny_llama) is engine("plain", tiny_llama) is plain
+    assert engine("auto", tiny_llama, Recipe({})) is engine("plain", tiny_llama, Recipe({})) is plain
     with pytest.raises(
         RunError, match=r"got engine 'batched' for tiny-llama; expected auto, plain or continuous; do this"
     ):
-        engine("batched", tiny_llama)
+        engine("batched", tiny_llama, Recipe({}))
     monkeypatch.setattr(tiny_llama.hf.config, "layer_types", ["sliding_attention", "full_attention"])
-    assert engine("auto", tiny_llama) is write
+    assert engine("auto", tiny_llama, Recipe({})) is write
     monkeypatch.setattr(type(tiny_llama.hf), "_is_stateful", True, raising=False)
-    assert engine("auto", tiny_llama) is plain
+    assert engine("auto", tiny_llama, Recipe({})) is plain
 
 
 def test_an_unknown_engine_is_one_line(tiny_llama: ChatModel) -> None:
     with pytest.raises(
         RunError, match=r"got engine 'fast' [^\n]+ batched or plain or continuous; do this: [^\n]+"
     ):
-        engine("fast", tiny_llama)
+        engine("fast", tiny_llama, Recipe({}))
 
 
 @pytest.mark.parametrize("name", ["plain", "continuous"])

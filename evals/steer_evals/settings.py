@@ -1,0 +1,69 @@
+"""Everything that the rows of a run depend on, strengths apart: rows of other settings are never mixed. Asks nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib.metadata import version
+from typing import Any
+
+from steer.plan import Edit, Plan, Probe
+from steer_evals.answering import Sampling
+from steer_evals.baseline import baseline_hash
+from steer_evals.control import SEED
+from steer_evals.suites import Suite
+from steer_vectors.file import Vector
+from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
+from steer_vectors.models import ChatModel
+
+
+def settings_of(
+    model: ChatModel, plan: Plan | None, suites: Sequence[Suite], sampling: Sampling
+) -> dict[str, Any]:
+    """The settings of a run; with `baselines`, a hash for each suite of what the plain model's answers to it depend on."""
+    plain: dict[str, Any] = {
+        "model": model.name,
+        "fingerprint": weight_fingerprint(model.hf),
+        "tokenizer": tokenizer_hash(model.tokenizer),
+        "chat_template": template_hash(model.tokenizer),
+        "dtype": str(model.hf.dtype).removeprefix("torch."),
+        "device": model.device.type,
+        "decoding": "greedy" if sampling == Sampling() else sampling._asdict(),
+        "versions": {name: version(name) for name in ("steerdial", "torch", "transformers")},
+    }
+    hashes = {suite.name: suite.hash for suite in suites}
+    # What the plain model says has nothing to do with the name it was loaded by.
+    own = {name: value for name, value in plain.items() if name != "model"}
+    return plain | {
+        "plan": [] if plan is None else [_edit_settings(edit) for edit in plan.edits],
+        **({} if plan is None or not plan.probes else {"probes": [_probe_settings(p) for p in plan.probes]}),
+        "suites": hashes,
+        "baselines": {name: baseline_hash(own | {"suite": found}) for name, found in hashes.items()},
+        "control_seed": SEED,
+    }
+
+
+def vector_hash(vector: Vector) -> str:
+    """SHA-256 of directions, class means and what reads off them; notes on where they come from have no part in it."""
+    tensors = [vector.directions, vector.positive, vector.negative]
+    tensors += [] if vector.read is None else [vector.read]
+    return hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
+
+
+def _probe_settings(probe: Probe) -> list[Any]:
+    numbers = (probe.slope, probe.offset, probe.threshold, str(probe.sharpness), probe.read, probe.each_token)
+    return [probe.name, vector_hash(probe.vector), probe.site.layer, *numbers]
+
+
+def _edit_settings(edit: Edit) -> dict[str, Any]:
+    own = {"kind": edit.kind, "concept": edit.vector.concept, "vector": vector_hash(edit.vector), "point": edit.vector.point,
+           "layers": [site.layer for site in edit.sites],
+           "position": edit.vector.position, "scope": edit.scope, "scale": edit.scale}  # fmt: skip
+    more = {name: getattr(edit, name) for name in ("dial", "to", "low", "high", "angle", "keep_norm", "when")}
+    more |= {"second": edit.second and vector_hash(edit.second)}
+    more |= {
+        "gate": edit.gate and [vector_hash(edit.gate.vector), edit.gate.threshold, str(edit.gate.sharpness)]
+    }
+    plain = {field.name: field.default for field in fields(Edit)}
+    return own | {name: value for name, value in more.items() if value != plain[name]}
