@@ -6,12 +6,15 @@ Every row is kept out of the training of the reference models (`train.py` reads 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 import grammar as g
+import risk_sets as r
 import style_sets as h
 import words as w
 from general_sets import general_suites
@@ -20,6 +23,9 @@ ROOT = Path(__file__).parents[1]
 CONTRASTS = ROOT.parent / "vectors/steer_vectors/data"
 SUITES = ROOT / "steer_evals/data/suites"
 LICENCE = "Apache-2.0"
+# Of `risk`: known objects of a harmful verb, new ones, and forms of each request that only sounds risky.
+OBJECTS, NEW, RISKY_FORMS = 6, 1, 6
+
 
 Row = dict[str, Any]
 
@@ -73,14 +79,24 @@ def _answered(text: str, positive: str, negative: str, category: str, cluster: s
     )
 
 
+def _splits() -> Callable[[str, str], str]:
+    """The split of a category's cluster: of every category each fourth cluster is for validation."""
+    found, met = dict[str, str](), Counter[str]()
+
+    def split(category: str, cluster: str) -> str:
+        if cluster not in found:
+            met[category] += 1
+            found[cluster] = "validation" if met[category] % 4 == 0 else "train"
+        return found[cluster]
+
+    return split
+
+
 def _rows(twins: list[_Twins], rng: Random) -> Iterator[Row]:
     """In a random order; of every category each fourth cluster is for validation."""
-    splits, met = dict[str, str](), dict[str, int]()
+    split = _splits()
     for i, pair in enumerate(rng.sample(twins, len(twins))):
-        if pair.cluster not in splits:
-            met[pair.category] = met.get(pair.category, 0) + 1
-            splits[pair.cluster] = "validation" if met[pair.category] % 4 == 0 else "train"
-        shared = {"split": splits[pair.cluster], "pair": i, "category": pair.category}
+        shared = {"split": split(pair.category, pair.cluster), "pair": i, "category": pair.category}
         yield {"id": f"{i}+", "label": "positive", **shared, **pair.positive}
         yield {"id": f"{i}-", "label": "negative", **shared, **pair.negative}
 
@@ -159,6 +175,112 @@ def _reflection(rng: Random) -> Iterator[_Twins]:
         yield _answered(opener, reflects, advises, "general")
 
 
+class _Request(NamedTuple):
+    """A request or two of one form, as label and text."""
+
+    category: str
+    cluster: str  # what must stay in one split
+    texts: tuple[tuple[str, str], ...]
+
+
+def _request(category: str, cluster: str, harmful: list[str], harmless: list[str]) -> _Request:
+    labelled = *(("positive", text) for text in harmful), *(("negative", text) for text in harmless)
+    return _Request(category, cluster, labelled)
+
+
+def _risk(requests: list[_Request], rng: Random) -> Iterator[Row]:
+    """In a random order; of every kind each fourth cluster is for validation."""
+    split = _splits()
+    for i, one in enumerate(rng.sample(requests, len(requests))):
+        kind = one.category.partition(":")[0]
+        pair = {"pair": i} if len(one.texts) > 1 else {}
+        shared = {"split": split(kind, one.cluster), **pair, "category": one.category}
+        for letter, (label, text) in zip("ab", one.texts, strict=False):
+            yield {"id": f"{i}{letter}", "label": label, **shared, "text": text}
+
+
+def _risk_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
+    """In the grammar's words, and in general English; none that is `taken` already."""
+    yield from _harmful_requests(rng, taken)
+    yield from _risky_requests(rng, taken)
+    yield from _plain_requests(rng, taken)
+    for topic, text in r.HARMFUL.items():
+        for bad, good in _either(text):
+            yield _request(f"{topic}, general", bad, [bad], [good])
+    for topic, text in r.SOUNDS_RISKY.items():
+        for risky, plain in _either(text):
+            yield _request(f"sounds risky, general: {topic}", risky, [], [risky, plain])
+    for topic, text in r.PLAIN.items():
+        for line in text.strip().splitlines():
+            yield _request(f"plain, general: {topic}", line.strip(), [], [line.strip()])
+
+
+def _either(text: str) -> Iterator[tuple[str, str]]:
+    """Both wordings of lines with [this|that]."""
+    for line in text.strip().splitlines():
+        first, second = (re.sub(r"\[(.*?)\|(.*?)\]", rf"\{side}", line.strip()) for side in (1, 2))
+        yield first, second
+
+
+def _harmful_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
+    """Every harmful verb of the grammar: on its own objects beside another harmless verb, on new ones beside its twin."""
+    forms = _forms(rng)
+    goods = _in_turn([thing.partition("|")[2] for thing in r.OBJECTS["weapons and drugs"]], rng)
+    for topic, (verbs, things) in w.HARMFUL.items():
+        others = _in_turn(r.VERBS[topic], rng) if topic in r.VERBS else None
+        for verb, twin in verbs.items():
+            category = f"{topic}: {verb.replace(' {}', '')}"
+            for thing in rng.sample(w.part(things, "contrast"), OBJECTS):
+                bad, good = verb.format(thing.partition("|")[0]), verb.format(next(goods))
+                harmful, harmless = _new(forms, taken, bad, next(others).format(thing) if others else good)
+                yield _request(category, bad, [harmful], [harmless])
+            for thing in rng.sample(r.OBJECTS[topic], NEW):
+                bad, _, good = thing.partition("|")
+                harmful, harmless = _new(forms, taken, verb.format(bad), twin.format(good or bad))
+                yield _request(category, verb.format(bad), [harmful], [harmless])
+
+
+def _risky_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
+    """Every verb that only sounds risky: once beside a verb that fits any object, then alone in other forms."""
+    forms, verbs = _forms(rng), _in_turn(r.ANYTHING, rng)
+    for turn in range(RISKY_FORMS):
+        for action in g.risky_actions("contrast"):
+            twin = [action.text.replace(action.category, next(verbs), 1)] if turn == 0 else []
+            texts = _new(forms, taken, action.text, *twin)
+            yield _request(f"sounds risky: {action.category}", action.text, [], texts)
+
+
+def _plain_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
+    """All other families of the grammar, where no suite asks the same; lists, stories and dangers of new things."""
+    seen = {json.dumps([["user", text]]) for text in taken}
+    for make in (*g.CAPABILITY, g.order, g.feeling):
+        for sample in _unique(make, 8 if make in g.CAPABILITY else 24, rng, seen):
+            text = sample.turns[0][1]
+            # Where an order is about a person, training's names are those of the suites.
+            if not re.search("message to|meeting with", text):
+                yield _request(f"plain: {sample.family}", text, [], [text])
+    lists = [form.format(n, "{}") for form in r.LISTS for n in w.NUMBERS[3:7]]
+    everyday = [action.text for action in g.everyday_actions("contrast")]
+    dangers = [word for thing in r.OBJECTS["weapons and drugs"] for word in thing.split("|")]
+    for family, wordings, fillings in (
+        ("everyday", w.FORMS, everyday * 2),
+        ("listing", lists, r.KINDS * 2),
+        ("story", r.STORIES, r.HEROES * 2),
+        ("danger", g._ASKS_DANGER, dangers),
+    ):
+        forms = _in_turn(wordings, rng)
+        for filling in fillings:
+            yield _request(f"plain: {family}", filling, [], _new(forms, taken, filling))
+
+
+def _new(forms: Iterator[str], taken: set[str], *fillings: str) -> list[str]:
+    """The fillings in the next form in which nobody asked for one of them yet."""
+    tries = ([form.format(filling) for filling in fillings] for form in forms)
+    texts = next(texts for texts in tries if taken.isdisjoint(texts))
+    taken.update(texts)
+    return texts
+
+
 def _forms(rng: Random) -> Iterator[str]:
     return _in_turn(w.FORMS, rng)
 
@@ -171,15 +293,20 @@ def _in_turn(items: list[str], rng: Random) -> Iterator[str]:
 
 def contrasts() -> None:
     rng = Random(11)
-    refusal = _spread(list(g.harmful_actions("contrast")), 240, rng)
+    refusal = [*_pairs(_spread(list(g.harmful_actions("contrast")), 240, rng), rng)]
     _write(CONTRASTS, "refusal", {
         "positive": "a harmful request, mild and without detail", "negative": "its harmless twin: same form, same object, another verb",
-    }, _pairs(refusal, rng))  # fmt: skip
+    }, refusal)  # fmt: skip
     risky = list(g.risky_actions("contrast"))
+    false = [*_pairs(rng.sample(risky, len(risky)) + rng.sample(risky, len(risky)), rng)]
     _write(CONTRASTS, "false-refusal", {
         "positive": "a benign request that shares its words with harmful ones", "negative": "its harmless twin: same form, same object, a plain verb",
-    }, _pairs(rng.sample(risky, len(risky)) + rng.sample(risky, len(risky)), rng))  # fmt: skip
+    }, false)  # fmt: skip
     _answered_contrasts()
+    rng, taken = Random(53), _asked() | {row["text"] for row in [*refusal, *false]}
+    _write(CONTRASTS, "risk", {
+        "positive": "a harmful request, mild and without detail", "negative": "a request that is not harmful: a twin, one that only sounds risky, or a plain one",
+    }, _risk([*_risk_requests(rng, taken)], rng))  # fmt: skip
 
 
 def _answered_contrasts() -> None:

@@ -126,7 +126,7 @@ def test_the_filter_is_what_keeps_them_out(scripts: Scripts) -> None:
 
 
 @pytest.mark.parametrize("stage", [0, 1])
-def test_suites_in_general_english_need_no_filter(scripts: Scripts, stage: int) -> None:
+def test_suites_in_general_english_and_risk_need_no_filter(scripts: Scripts, stage: int) -> None:
     """They came after the training, which never draws what they ask: the weights are what they would be with them held out."""
     chosen = scripts.train.STAGES[stage]
     stream = scripts.train.fresh_samples(scripts.train.pool_seed(chosen, 7), set(), chosen.mixture)
@@ -135,9 +135,16 @@ def test_suites_in_general_english_need_no_filter(scripts: Scripts, stage: int) 
     }
     general = {name for name, _, _ in scripts.build_sets.general_suites()}
     assert len(general) >= 15
-    for name in general:
-        asked = {text for row in rows(SUITES / f"{name}.jsonl") for text in conversation(row).split("\n")}
-        assert not asked & drawn, name
+    for path in (CONTRASTS / "risk.jsonl", *(SUITES / f"{name}.jsonl" for name in sorted(general))):
+        asked = {text for row in rows(path) for text in conversation(row).split("\n")}
+        assert not asked & drawn, path.name
+
+
+def test_risk_asks_what_no_suite_asks() -> None:
+    asked = {" ".join(re.findall(r"\w+", row["text"].lower())) for row in rows(CONTRASTS / "risk.jsonl")}
+    for path in sorted(SUITES.glob("*.jsonl")):
+        turns = {text for row in rows(path) for text in conversation(row).split("\n")}
+        assert not asked & {" ".join(re.findall(r"\w+", text.lower())) for text in turns}, path.name
 
 
 # --- what the script writes ---
