@@ -8,7 +8,7 @@ over the whole generation and all rounds. Each copy is steered once for a genera
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import torch
 
 from steer.apply import Strength, check_liveness, steered
-from steer.plan import Edit, Plan
+from steer.gates import log_odds
+from steer.plan import ELSE, Edit, Plan, Probe
 from steer.recipe import Recipe, compile_plan
 from steer_vectors.file import FORMAT, FORMAT_VERSION, METADATA_KEYS, Vector, model_metadata
 from steer_vectors.models import ChatModel
@@ -87,9 +88,70 @@ def bench_generate(
         "one": lambda: _tokens(copies[0], many, _MANY_TOKENS, recipes["add"], 0.5),
         "many": lambda: _tokens(copies[1], many, _MANY_TOKENS, recipes["add"], strengths),
     }
+    kept = _rounds(runs, (("plain", "add", "ablate"), ("one", "many")), repeats, progress)
+    return [
+        _timing("add at every layer / plain", kept["add"], kept["plain"]),
+        _timing("ablate at every layer / plain", kept["ablate"], kept["plain"]),
+        _timing(f"{_MANY} strengths / one strength", kept["many"], kept["one"]),
+    ]
+
+
+def bench_gate(
+    model: ChatModel,
+    *,
+    rows: int = 8,
+    tokens: int = 64,
+    repeats: int = 15,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Timing]:
+    """Time greedy generation under an adaptive policy over plain: a probe, and a clamp at every later layer on either side.
+
+    Args:
+        model: As in `bench_generate`, and so are the others.
+        rows: Batch; the probe opens for half of it.
+        tokens: New tokens of each row.
+        repeats: Rounds after one that warms up.
+        progress: Called as `progress(done, total)`, in rounds.
+
+    Returns:
+        The whole generation, and the prompt by itself, in which the probe reads.
+
+    Raises:
+        LivenessError: As there.
+    """
+    vector, first = _random_vector(model), model.layers // 3
+    ids = _ids(model, rows, _PROMPT_TOKENS)
+    layers = tuple(range(first, model.layers))
+    edits = (
+        Edit("clamp", vector, layers, low=0.0, when="risk"), Edit("clamp", vector, layers, high=0.0, when=ELSE),
+    )  # fmt: skip
+    gauge = compile_plan(Plan(edits, (Probe("risk", vector, first),)), model).gauges
+    middle = float(log_odds(model, gauge, ids.tolist()).median())
+    plan = Plan(edits, (Probe("risk", vector, first, offset=-middle),))
+    recipe, copy = compile_plan(plan, model), _sharing_weights(model)
+    check_liveness(model, recipe)
+    runs: dict[str, Callable[[], Iterator[float]]] = {
+        "plain": lambda: _tokens(model, ids, tokens, None, 0.0),
+        "gated": lambda: _tokens(copy, ids, tokens, recipe, 1.0),
+    }
+    kept = _rounds(runs, (("plain", "gated"),), repeats, progress)
+    prompt = {name: [own[:1] for own in times] for name, times in kept.items()}
+    return [
+        _timing("adaptive / plain", kept["gated"], kept["plain"]),
+        _timing("adaptive / plain, the prompt", prompt["gated"], prompt["plain"]),
+    ]
+
+
+def _rounds(
+    runs: Mapping[str, Callable[[], Iterator[float]]],
+    groups: Sequence[tuple[str, ...]],
+    repeats: int,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, list[Sequence[float]]]:
+    """Seconds of every token of every round, by name: those of a group take turns, a token of one, a token of the next."""
     found: dict[str, list[Sequence[float]]] = {name: [] for name in runs}
     for turn in range(repeats + 1):
-        for group in (("plain", "add", "ablate"), ("one", "many")):
+        for group in groups:
             shift = turn % len(group)
             order = group[shift:] + group[:shift]
             taken = zip(*(runs[name]() for name in order), strict=True)  # a token of one, a token of the next
@@ -97,12 +159,7 @@ def bench_generate(
                 found[name].append(seconds)
         if progress is not None:
             progress(turn + 1, repeats + 1)
-    kept = {name: times[1:] for name, times in found.items()}  # the first round warms up
-    return [
-        _timing("add at every layer / plain", kept["add"], kept["plain"]),
-        _timing("ablate at every layer / plain", kept["ablate"], kept["plain"]),
-        _timing(f"{_MANY} strengths / one strength", kept["many"], kept["one"]),
-    ]
+    return {name: times[1:] for name, times in found.items()}  # the first round warms up
 
 
 def _timing(what: str, ours: list[Sequence[float]], baseline: list[Sequence[float]]) -> Timing:

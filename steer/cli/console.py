@@ -83,6 +83,17 @@ def numbers_of(text: str, option: str = "--strengths", such: str = "-2,-1,0,1,2"
         raise usage(f"{option} {text!r}", "numbers with commas", f'write them as "{such}"') from None
 
 
+def share_of(text: str) -> float:
+    """A share of the harmful requests."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise usage(f"--min-harmful-refusal {text}", 'a share, or "plain"', "write 0.95, say")
+    return share
+
+
 def can_write(path: Path) -> None:
     """Minutes of work must not end at a path where no file can be written."""
     if (os.path.exists(path) and not os.path.isfile(path)) or not _writable(path.parent):
@@ -177,7 +188,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 def print_json(value: Any) -> None:
     """For programs."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def say(text: str, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from steer.cli.console import (
     usage,
     waiting,
 )
+
+if TYPE_CHECKING:
+    from steer.plan import Plan
 
 
 @app.command()
@@ -55,10 +58,7 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Answer prompts, steered or plain."""
-    if dial and strength is not None:
-        raise usage(
-            "both --strength and --dial", "one of them", "name every dial: --dial strength=0.5 --dial ..."
-        )
+    _one_of(strength, dial)
     if preset is not None:
         dial = [*(dial or []), *_preset(policy, preset, strength)]
         strength = None
@@ -71,6 +71,8 @@ def generate(
         if strength is not None
         else 0.0
         if plan is None
+        else _defaults(plan, policy)
+        if policy is not None
         else 1.0
     )
     live = load_model(model, dtype)
@@ -86,10 +88,49 @@ def generate(
 
 
 @app.command()
+def explain(
+    model: Model,
+    prompt: Annotated[str, typer.Argument(help="One prompt.", show_default=False)],
+    vector: VectorFile = None,
+    policy: PolicyFile = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="In class gaps for add; the policy's default if not given, or 1.", show_default=False
+        ),
+    ] = None,
+    dial: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=STRENGTH, once for each; dials left out are then at 0.", show_default=False),
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Most tokens of each answer.")] = 32,
+    dtype: Precision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a policy does with one prompt: its probes, the dose of every edit and what it moves, both answers."""
+    from steer.cli.explained import show
+    from steer.explain import explain as explain_prompt
+    from steer.explain import explanation_fields
+
+    _one_of(strength, dial)
+    plan = plan_of(vector, policy)
+    set_to = settings_of("--dial", dial, "strength=0.5") if dial else strength
+    if set_to is None:
+        set_to = _defaults(plan, policy)
+    live = load_model(model, dtype)
+    with waiting("answering"):
+        found = explain_prompt(live, plan, prompt, set_to, tokens=tokens)
+    if as_json:
+        print_json(explanation_fields(found))
+    else:
+        show(found)
+
+
+@app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="What to time: op, generate, extract or sweep.")] = "op",
+    what: Annotated[str, typer.Argument(help="What to time: op, generate, gate, extract or sweep.")] = "op",
     model: Annotated[
-        str, typer.Option(help="For generate and extract: a folder, hub id, .gguf file or reference model.")
+        str, typer.Option(help="For all but op: a folder, hub id, .gguf file or reference model.")
     ] = "reference:base",
     dtype: Precision = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
@@ -97,8 +138,8 @@ def bench(
         int | None, typer.Option(min=1, help="Rounds, of which the median counts; 25, for sweep 3.")
     ] = None,
     device: Annotated[str, typer.Option(help="For op: cpu or cuda.")] = "cpu",
-    rows: Annotated[int, typer.Option(min=1, help="For generate: batch.")] = 8,
-    tokens: Annotated[int, typer.Option(min=1, help="For generate: new tokens of each row.")] = 64,
+    rows: Annotated[int, typer.Option(min=1, help="For generate and gate: batch.")] = 8,
+    tokens: Annotated[int, typer.Option(min=1, help="For generate and gate: new tokens of each row.")] = 64,
     prompts: Annotated[int, typer.Option(min=1, help="For extract: prompts of mixed length.")] = 512,
     many: Annotated[
         int, typer.Option(min=0, help="For extract: memory is measured for this number too; 0 = no memory.")
@@ -112,12 +153,12 @@ def bench(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time the op beside one pass over the same memory and plain torch, or generation or extraction beside plain runs.
+    """Time the op beside one pass over the same memory and plain torch, or generation, a gate, extraction beside plain runs.
 
     What gives wrong results, or moves nothing, is never timed.
     """
-    if what not in ("op", "generate", "extract", "sweep"):
-        raise usage(f"bench {what}", "op, generate, extract or sweep", "choose one")
+    if what not in ("op", "generate", "gate", "extract", "sweep"):
+        raise usage(f"bench {what}", "op, generate, gate, extract or sweep", "choose one")
     import torch
 
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
@@ -134,11 +175,11 @@ def bench(
     if what == "sweep":
         _bench_sweep(load_model(model, dtype), strengths, layer, repeats, as_json)
         return
-    from steer_evals.bench import bench_generate
+    from steer_evals.bench import bench_gate, bench_generate
 
-    live = load_model(model, dtype)
+    live, timed = load_model(model, dtype), bench_gate if what == "gate" else bench_generate
     with bars() as bar:
-        found = bench_generate(live, rows=rows, tokens=tokens, repeats=repeats, progress=bar("timing"))
+        found = timed(live, rows=rows, tokens=tokens, repeats=repeats, progress=bar("timing"))
     if as_json:
         print_json([timing._asdict() for timing in found])
         return
@@ -151,6 +192,21 @@ def bench(
         ["what", "ratio", "rounds", "s", "baseline, s"],
         lines,
     )
+
+
+def _one_of(strength: float | None, dial: list[str] | None) -> None:
+    if dial and strength is not None:
+        raise usage(
+            "both --strength and --dial", "one of them", "name every dial: --dial strength=0.5 --dial ..."
+        )
+
+
+def _defaults(plan: Plan, policy: str | None) -> dict[str, float]:
+    """Of dials that have none: 1."""
+    from steer.policy import load_dials
+
+    known = {} if policy is None else load_dials(Path(policy))
+    return {name: known[name].default if name in known else 1.0 for name in plan.dials}
 
 
 def _preset(policy: str | None, preset: str, strength: float | None) -> list[str]:

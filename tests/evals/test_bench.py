@@ -12,7 +12,7 @@ import steer.apply
 import steer_evals.bench_extract as bench_extract_module
 from steer.cli import main
 from steer.errors import LivenessError
-from steer_evals.bench import bench_generate
+from steer_evals.bench import bench_gate, bench_generate
 from steer_evals.bench_extract import bench_extract, mixed_prompts
 from steer_evals.bench_memory import fresh_peak, peak_beyond
 from steer_evals.errors import RunError
@@ -30,6 +30,13 @@ def test_generation_is_timed_beside_plain(tiny_llama):
     for timing in found[:2]:
         assert timing.ratio == pytest.approx(timing.seconds / timing.baseline), "one token"
     assert seen == [(1, 2), (2, 2)], "a round to warm up, and one"
+
+
+def test_a_gate_is_timed_beside_plain(tiny_llama):
+    found = bench_gate(tiny_llama, rows=2, tokens=2, repeats=1)
+    assert [t.what for t in found] == ["adaptive / plain", "adaptive / plain, the prompt"]
+    assert found[1].ratio == pytest.approx(found[1].seconds / found[1].baseline), "one token"
+    assert found[1].seconds < found[0].seconds
 
 
 def test_what_does_nothing_is_not_timed(tiny_llama, monkeypatch):
