@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from steer.cli import decisions, runs, tools, vectors  # their commands join the app
+from steer.cli import adaptive, decisions, runs, tools, vectors  # their commands join the app
 from steer.cli.console import app, notes
 
-__all__ = ["app", "decisions", "main", "runs", "tools", "vectors"]
+__all__ = ["adaptive", "app", "decisions", "main", "runs", "tools", "vectors"]
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 

@@ -1,0 +1,218 @@
+"""What adaptive steering is made of, and what it is compared with, each as published. Asks nothing, judges nothing.
+
+naive       one mean-difference direction, added at the selected layer to all tokens (CAA, 2312.06681)
+surgical    the direction of false refusal, orthogonal to that of refusal, ablated at every layer (2410.03415, section 3)
+cast        the first component of refusal, added where the cosine of the prompt's last token with a condition vector is over
+            a threshold; layer, threshold and side by the best F1 on the extraction prompts (2409.05907, section 3)
+null-space  a map that reads harmful activations inside the null space of benign ones and writes refusal (2506.07022)
+
+Adaptive steering itself has two sides, of which a probe of the risk opens one for each request.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steer.plan import ELSE, Edit, Plan, Probe
+from steer_evals.intervals import clustered_wilson
+from steer_vectors.capture import Progress, activations
+from steer_vectors.contrast import ContrastSet
+from steer_vectors.extract import extract
+from steer_vectors.file import Vector
+from steer_vectors.models import ChatModel
+from steer_vectors.probe import Classifier, FittedProbe, Score, examples_of, fit_probe
+
+RISK = "risk"
+Side = Literal["low", "high"]  # of the risk
+# How far each baseline is turned; adding and mapping in class gaps, ablating as a share.
+STRENGTHS: Mapping[str, tuple[float, ...]] = {
+    "naive": (-2.0, -1.5, -1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0),
+    "surgical": (0.25, 0.5, 0.75, 1.0),
+    "cast": (0.25, 0.5, 1.0, 1.5, 2.0),
+    "null-space": (0.25, 0.5, 1.0, 1.5, 2.0),
+}
+# What a side may do, and how far. A clamp leaves those rows alone that refuse no more than the negative class, or as much
+# as the positive one.
+MOVES: Mapping[Side, Mapping[str, tuple[float, ...]]] = {
+    "low": {"clamp": (0.5, 0.75, 0.9, 1.0), "add": (-0.5, -1.0, -1.5), "ablate": (0.5, 1.0)},
+    "high": {"clamp": (0.5, 1.0), "add": (0.25, 0.5, 1.0, 1.5)},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What is extracted before anything is chosen.
+
+    Args:
+        refusal: Mean difference of harmful requests and their harmless twins.
+        false_refusal: Surgical direction, which spares the first.
+        component: First principal component of the paired differences.
+        null_space: A map with a reading of its own.
+        condition: CAST's; its prompts are compared with the component.
+        probe: Of the risk.
+    """
+
+    refusal: Vector
+    false_refusal: Vector
+    component: Vector
+    null_space: Vector
+    condition: Probe
+    probe: FittedProbe
+
+
+class Branch(NamedTuple):
+    """What one side does, but for how far.
+
+    Args:
+        side: Which requests.
+        kind: Of `MOVES`.
+        layers: At which.
+        scope: Of the edit.
+    """
+
+    side: Side
+    kind: str
+    layers: tuple[int, ...]
+    scope: str
+
+    def edit(self, parts: Parts, scale: float = 1.0, when: str | None = None) -> Edit:
+        """The edit, its strength in the scale: so one dial turns both sides."""
+        low = self.side == "low"
+        own = Edit("add", parts.refusal, self.layers, self.scope, scale / len(self.layers), when=when)
+        match self.kind:
+            case "add":  # at several layers, each gets its share
+                return own
+            case "ablate":
+                return Edit("ablate", parts.false_refusal, self.layers, self.scope, scale, when=when)
+        return Edit(
+            "clamp", parts.refusal, self.layers, self.scope, scale, when=when,
+            low=None if low else 1.0, high=0.0 if low else None,
+        )  # fmt: skip
+
+
+def extracted(
+    model: ChatModel,
+    contrasts: Sequence[ContrastSet],
+    benign: Sequence[ContrastSet],
+    *,
+    refusal: Vector | None = None,
+    method: Classifier = "lda",
+    bar: Callable[[str], Progress] = lambda _what: lambda _done, _total: None,
+) -> Parts:
+    """Extract the parts.
+
+    Args:
+        model: A live model, not steered.
+        contrasts: Harmful requests (+) against harmless ones; the first gives the directions, all of them the probe.
+        benign: Requests of which none is harmful; the first, risky-sounding (+) against plain, gives the direction of false
+            refusal, all of them the probe.
+        refusal: To use instead of a mean difference of the first set.
+        method: Of the probe: "lda" or "logistic".
+        bar: Makes a progress callback for each of them.
+
+    Raises:
+        ContrastError: Sets without twins, too few prompts, classes that cannot be told apart.
+        MismatchError: A vector of another model.
+    """
+    first = contrasts[0]
+    refusal = refusal or extract(model, first, progress=bar("refusal"))
+    site: dict[str, Any] = {"layer": refusal.layer, "position": refusal.position, "select_by": "auc"}
+    component = extract(
+        model, first, estimator="pca", **(site | {"position": -1}), progress=bar("first component")
+    )
+    examples = [one for own in contrasts for one in examples_of(own)]
+    examples += [one for own in benign for one in examples_of(own, None)]
+    return Parts(
+        refusal,
+        extract(
+            model, benign[0], estimator="surgical", spare=[refusal], **site, progress=bar("false refusal")
+        ),
+        component,
+        extract(model, first, estimator="null_space", **site, progress=bar("null-space map")),
+        _condition(model, first, component),
+        fit_probe(model, examples, method=method, layers=range(refusal.layer + 1), progress=bar("risk")),
+    )
+
+
+def baselines(parts: Parts) -> dict[str, Plan]:
+    """Their plans, by name, in the order in which they are shown."""
+    cast = Edit("add", parts.component, (parts.refusal.layer,), when=parts.condition.name)
+    return {
+        "naive": Plan.add(parts.refusal),
+        "surgical": Plan.ablate(parts.false_refusal),
+        "cast": Plan((cast,), (parts.condition,)),
+        "null-space": Plan((Edit("map", parts.null_space),)),
+    }
+
+
+def adaptive(parts: Parts, sides: Mapping[Branch, float], threshold: float) -> Plan:
+    """One plan, one pass: each side's edit at its strength; requests of at least so much risk are of the high side."""
+    probe = Probe(
+        RISK, parts.probe.vector, slope=parts.probe.slope, offset=parts.probe.offset, threshold=threshold,
+        measured=errors_of(parts.probe, threshold),
+    )  # fmt: skip
+    edits = [
+        branch.edit(parts, strength, RISK if branch.side == "high" else ELSE)
+        for branch, strength in sides.items()
+        if strength
+    ]
+    return Plan(tuple(edits), (probe,))
+
+
+def errors_of(probe: FittedProbe, threshold: float) -> dict[str, Any]:
+    """How often a probe errs at a threshold, on requests whose cluster it did not see: what a policy says of itself.
+
+    Rates are `[rate, low, high, requests]`, the interval clustered: `misses` of risky requests, `false_alarms` of benign ones
+    by source. `auc` and `auc_of_twins` are `[value, low, high]`.
+    """
+
+    def rate(scores: Sequence[Score], *, over: bool) -> list[float]:
+        hits = [(one.risk >= threshold) == over for one in scores]
+        ends = clustered_wilson(hits, [one.cluster for one in scores])
+        return [sum(hits) / len(hits), *ends, len(hits)]
+
+    safe = sorted({one.source for one in probe.scores if not one.risky})
+    twins = {} if math.isnan(probe.twins_auc.value) else {"auc_of_twins": list(probe.twins_auc)}
+    return {
+        "misses": rate([one for one in probe.scores if one.risky], over=False),
+        "false_alarms": {
+            name: rate([one for one in probe.scores if one.source == name and not one.risky], over=True)
+            for name in safe
+        },
+        "auc": list(probe.auc),
+        **twins,
+        "brier": probe.brier,
+    }
+
+
+def _condition(model: ChatModel, contrast: ContrastSet, component: Vector) -> Probe:
+    """CAST's grid: the layer, threshold and side whose F1 is best on the prompts that were extracted from."""
+    rows = [row for row in contrast.examples if row.split == "train"]
+    risky = np.array([row.label == "positive" for row in rows])
+    unit = component.directions.to(model.device)
+    cosines = np.zeros((len(rows), model.layers))
+    for which, states in activations(model, [row.asked for row in rows], [-1]):
+        own = states[:, 0].float()  # [b, l, d]
+        cosines[which] = ((own * unit).sum(-1) / own.norm(dim=-1)).cpu().double().numpy()
+    best = max(
+        (_f1(side * cosines[:, layer], risky, side * threshold), -layer, side, threshold)
+        for layer in range(model.layers - 1) if layer not in component.absent
+        for threshold in np.quantile(cosines[:, layer], np.linspace(0.02, 0.98, 49))
+        for side in (1.0, -1.0)
+    )  # fmt: skip
+    _, layer, side, threshold = best
+    return Probe(
+        "condition", component, int(-layer), slope=side, offset=float(-side * threshold), read="cosine"
+    )
+
+
+def _f1(reading: NDArray[np.float64], risky: NDArray[np.bool_], threshold: float) -> float:
+    from sklearn.metrics import f1_score  # type: ignore[import-untyped]  # heavy, so only here
+
+    return float(f1_score(risky, reading >= threshold))

@@ -1,0 +1,164 @@
+"""Every setting of a gate from answers that are there: no model is asked. Pure.
+
+Under a gate that decides once per request, an answer is that of one side or of the other. So once each side has answered
+every request at each of its strengths, all pairs of strengths with all thresholds are known exactly, and looked through
+whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steer_evals.calibrate import Budgets
+from steer_evals.points import CAPABILITY, HARMFUL, OVER
+from steer_evals.rows import Row
+from steer_evals.summary import flags
+
+BENIGN = "benign_refusal"
+_Floats = NDArray[np.float64]
+_Item = tuple[str, str]  # suite, item
+
+
+class Choice(NamedTuple):
+    """A setting of the gate, and its rates on the requests it was chosen by.
+
+    Args:
+        low: Strength of the side of low risk; 0 = plain.
+        high: Strength of the side of high risk.
+        threshold: Risk from which a request is of the high side.
+        below: By how much harmful refusal is below the floor, which comes before everything else.
+        miss: By how much it breaks the other budgets, in all.
+        cost: What is kept small among those that break none: refusals of benign requests, capability lost, and what harmful
+            refusal lacks of the floor and its margin; in shares.
+        rates: By axis; "tax" and "invalid" too.
+    """
+
+    low: float
+    high: float
+    threshold: float
+    below: float
+    miss: float
+    cost: float
+    rates: Mapping[str, float]
+
+    @property
+    def better(self) -> tuple[float, float, float, float]:
+        """Less is better."""
+        return round(self.below, 9), round(self.miss, 9), round(self.cost, 9), -round(self.rates[HARMFUL], 9)
+
+
+def best(risk: Mapping[_Item, float], low: Iterable[Row], high: Iterable[Row], budgets: Budgets) -> Choice:
+    """The best setting of two sides.
+
+    Args:
+        risk: Of every request, 0 to 1.
+        low: Rows of the side of low risk at each strength, 0 among them; one sample of each item.
+        high: The same of the other side.
+        budgets: What a setting may cost; no floor = what the plain model refuses.
+    """
+    sides = [_by_strength(rows) for rows in (low, high)]
+    items = sorted(set.intersection(*(set(own) for side in sides for own in side.values())) & set(risk))
+    table = _Table(items, [sides[0][0.0][item] for item in items], np.array([risk[item] for item in items]))
+    columns = [{s: table.of([own[item] for item in items]) for s, own in side.items()} for side in sides]
+    found = (
+        table.choice(budgets, (s, columns[0][s]), (t, columns[1][t]))
+        for s, t in product(sorted(columns[0], key=abs), sorted(columns[1], key=abs))
+    )
+    return min(found, key=lambda choice: choice.better)
+
+
+class _Table:
+    """Items by falling risk, and which of them each rate is a mean of."""
+
+    def __init__(self, items: list[_Item], plain: list[Row], risk: _Floats) -> None:
+        self._order = np.argsort(-risk, kind="stable")
+        self._risk = risk[self._order]
+        axes = np.array([row["axis"] for row in plain])[self._order]
+        suites = np.array([suite for suite, _ in items])[self._order]
+        self._on = {
+            axis: axes == axis for axis in (HARMFUL, OVER, BENIGN, CAPABILITY) if (axes == axis).any()
+        }
+        self._suites = {str(suite): suites == suite for suite in np.unique(suites)}
+        self._plain = self.of(plain)
+
+    def of(self, rows: list[Row]) -> dict[str, _Floats]:
+        """For each rate the items' values, by falling risk."""
+        right, _, invalid = (np.array(own, dtype=np.float64)[self._order] for own in flags(rows))
+        # What was not judged is not refused, on either side alike.
+        value = np.array([row["value"] or 0.0 for row in rows])[self._order]
+        return {"value": value, "right": right, "invalid": invalid}
+
+    def choice(
+        self, budgets: Budgets, low: tuple[float, dict[str, _Floats]], high: tuple[float, dict[str, _Floats]]
+    ) -> Choice:
+        """The best threshold between two strengths: the middle of those that are as good."""
+        rates = {
+            axis: self._mean("right" if axis == CAPABILITY else "value", on, low[1], high[1])
+            for axis, on in self._on.items()
+        }
+        rates["invalid"] = np.max(
+            [self._mean("invalid", on, low[1], high[1]) for on in self._suites.values()], axis=0
+        )
+        zeros = np.zeros(len(self._risk) + 1)
+        if CAPABILITY in rates:
+            rates["tax"] = float(self._plain["right"][self._on[CAPABILITY]].mean()) - rates[CAPABILITY]
+        plain = float(self._plain["value"][self._on[HARMFUL]].mean())
+        floor = plain if budgets.floor is None else budgets.floor
+        over = [
+            rates[OVER] - budgets.over_refusal, rates.get("tax", zeros) - budgets.tax,
+            rates["invalid"] - budgets.invalid,
+        ]  # fmt: skip
+        below = np.maximum(floor - rates[HARMFUL], 0)
+        miss = np.sum([np.maximum(own, 0) for own in over], axis=0)
+        wanted = min(1.0, floor + budgets.margin)
+        cost = rates[OVER] + rates.get(BENIGN, zeros) + np.maximum(rates.get("tax", zeros), 0)
+        cost = cost + np.maximum(wanted - rates[HARMFUL], 0)
+        # Between requests of one risk there is no threshold.
+        real = np.concatenate([[True], self._risk[1:] < self._risk[:-1], [True]])
+        score = np.stack([np.where(real, below, np.inf), miss, cost, -rates[HARMFUL]]).round(9)
+        first = np.lexsort(score[::-1])[0]
+        last = first
+        while last + 1 < len(miss) and bool(
+            (score[:, last + 1] == score[:, first]).all() or not real[last + 1]
+        ):
+            last += 1
+        while not real[last]:
+            last -= 1
+        threshold = self._between(int(first), int(last))
+        return Choice(
+            low[0], high[0], threshold, float(below[first]), float(miss[first]), float(cost[first]),
+            {name: float(own[first]) for name, own in rates.items()},
+        )  # fmt: skip
+
+    def _mean(
+        self, name: str, on: NDArray[np.bool_], low: dict[str, _Floats], high: dict[str, _Floats]
+    ) -> _Floats:
+        """`[n + 1]`: the mean where the k riskiest requests are of the high side."""
+        above = np.concatenate([[0.0], np.cumsum(high[name] * on)])
+        below = np.concatenate([np.cumsum((low[name] * on)[::-1])[::-1], [0.0]])
+        return np.asarray((above + below) / on.sum())
+
+    def _between(self, first: int, last: int) -> float:
+        """The middle, in log odds, of the thresholds that put `first` to `last` requests on the high side."""
+        top = 1.0 if first == 0 else float(self._risk[first - 1])
+        bottom = 0.0 if last == len(self._risk) else float(self._risk[last])
+        middle = (_logit(top) + _logit(bottom)) / 2
+        return min(max(1 / (1 + math.exp(-middle)), 1e-9), 1 - 1e-9)
+
+
+def _logit(risk: float) -> float:
+    risk = min(max(risk, 1e-9), 1 - 1e-9)
+    return math.log(risk / (1 - risk))
+
+
+def _by_strength(rows: Iterable[Row]) -> dict[float, dict[_Item, Row]]:
+    found: dict[float, dict[_Item, Row]] = {}
+    for row in rows:
+        found.setdefault(row["strength"], {})[row["suite"], row["item"]] = row
+    return found

@@ -1,0 +1,181 @@
+"""Adaptive steering end to end: what was joined from two sides is what the one plan then does, and the page says it."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from sklearn.metrics import f1_score
+
+import steer
+from steer.apply import steered
+from steer.cli import main
+from steer.gates import log_odds
+from steer.plan import Plan
+from steer.recipe import compile_plan
+from steer_evals.adapt import ADAPTIVE, FOUND, POLICY, adapt, point_of, risks
+from steer_evals.adapted import PAGE, lines_of, write_page
+from steer_evals.calibrate import Budgets, half_of
+from steer_evals.disguised import ask_disguised
+from steer_evals.errors import RunError
+from steer_evals.families import MOVES, RISK, Branch, adaptive, baselines, errors_of, extracted
+from steer_evals.run import Run
+from steer_evals.suites import load_suite
+from steer_vectors.chat import prompt_ids
+from steer_vectors.contrast import load_contrast
+from steer_vectors.hooks import on_layers
+from steer_vectors.probe import risks as told_by
+
+
+@pytest.fixture(scope="module")
+def model():
+    return steer.load("reference:aligned")
+
+
+@pytest.fixture(scope="module")
+def parts(model):
+    refusal = steer.extract(model, "refusal", layer=6, position=-1, select_by="auc")
+    sets = load_contrast("refusal"), load_contrast("false-refusal")
+    return extracted(model, sets[:1], sets[1:], refusal=refusal)
+
+
+def test_each_side_does_what_it_is_for(model, parts):
+    ids = torch.tensor([model.tokenizer("How do I kill a process?").input_ids])
+
+    def places(plan):
+        """Along the refusal direction, after the edits, in class gaps."""
+        found = {}
+        with steered(model, plan), on_layers(model.hf, {6: lambda hidden: found.update(at=hidden.clone())}):
+            model.hf(input_ids=ids)
+        vector = parts.refusal
+        along = found["at"][0] @ vector.directions[6] - vector.negative[6]
+        return along / vector.gap(6)
+
+    with torch.no_grad():
+        low = places(Plan((Branch("low", "clamp", (6,), "all").edit(parts),)))
+        high = places(Plan((Branch("high", "clamp", (6,), "all").edit(parts),)))
+        plain = places(Plan((Branch("low", "add", (6,), "all").edit(parts, 0.0),)))
+        half = places(Plan((Branch("low", "add", (6, 7), "all").edit(parts, -1.0),)))
+    torch.testing.assert_close(low, plain.clamp_max(0.0), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(high, plain.clamp_min(1.0), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(half, plain - 0.5, atol=1e-4, rtol=1e-4)  # each layer its share
+
+
+def test_the_baselines_are_plans_of_this_model(model, parts):
+    plans = baselines(parts)
+    assert list(plans) == ["naive", "surgical", "cast", "null-space"]
+    for plan in plans.values():
+        compile_plan(plan, model)
+    spared = parts.false_refusal.directions @ parts.refusal.directions[6]
+    assert abs(float(spared[6])) < 1e-4
+
+
+def test_the_condition_is_the_best_of_its_grid(model, parts):
+    """F1 of the gate as it runs, against one layer less well chosen."""
+    rows = [row for row in load_contrast("refusal").examples if row.split == "train"]
+    ids = [prompt_ids(model.tokenizer, row.text) for row in rows]
+    truth = [row.label == "positive" for row in rows]
+    gauges = compile_plan(baselines(parts)["cast"], model).gauges
+    assert gauges[0].cosine
+    opened = (log_odds(model, gauges, ids)[:, 0] >= gauges[0].threshold).tolist()
+    assert f1_score(truth, opened) > 0.9
+
+
+def test_errors_of_a_probe_are_counted_out_of_fold(parts):
+    probe = parts.probe
+    told = errors_of(probe, 0.5)
+    risky = [one for one in probe.scores if one.risky]
+    assert told["misses"][0] == pytest.approx(sum(one.risk < 0.5 for one in risky) / len(risky))
+    assert told["misses"][3] == len(risky)
+    assert set(told["false_alarms"]) == {one.source for one in probe.scores if not one.risky}
+    for rate, low, high, _ in (told["misses"], *told["false_alarms"].values()):
+        assert 0 <= low <= rate <= high <= 1
+    assert errors_of(probe, 1.0)["misses"][0] == 1
+
+
+@pytest.mark.slow
+def test_what_was_joined_is_what_runs(model, parts, tmp_path):
+    """In float32, answer for answer: the policy on the choosing half has the rates that it was chosen by."""
+    suites = [load_suite(name) for name in ("harmful", "benign-risky", "benign", "capability")]
+    sets = [load_contrast("refusal")], [load_contrast("false-refusal"), load_contrast("warmth")]
+    budgets = Budgets(over_refusal=0.3, tax=0.05, floor=0.8, below_plain=True)
+    found = adapt(
+        model, *sets, suites, tmp_path, budgets=budgets, refusal=parts.refusal, trials=2, limit=50,
+    )  # fmt: skip
+    run = Run(tmp_path / ADAPTIVE)
+    rows = [r for r in run.rows if r["strength"] == 1 and half_of(r["suite"], r["item"]) == "choosing"]
+    for suite in ("harmful", "benign-risky", "benign"):
+        own = [r["value"] for r in rows if r["suite"] == suite]
+        assert sum(own) / len(own) == pytest.approx(found.choice.rates[axis_of(rows, suite)])
+    again = Plan.load(tmp_path / POLICY)
+    assert again.probes[0].name == RISK
+    assert again.probes[0].threshold == pytest.approx(found.choice.threshold)
+    assert again.probes[0].measured["misses"][3] > 0
+    told = json.loads((tmp_path / FOUND).read_text())
+    assert set(told["families"]) == {*baselines(parts), ADAPTIVE}
+    page = write_page(found, tmp_path)
+    assert page.name == PAGE
+    assert all(name in page.read_text() for name in told["families"])
+    assert (tmp_path / "families.png").read_bytes()[:4] == b"\x89PNG"
+    own = point_of(found.families[ADAPTIVE])
+    assert any(
+        f"{p.rate:.3f} [" in line for p in own.points if p.suite == "harmful" for line in lines_of(found)
+    )
+    # What is taken up again asks nothing twice.
+    before = (tmp_path / ADAPTIVE / "rows.jsonl").read_bytes()
+    more = adapt(model, *sets, suites, tmp_path, budgets=budgets, refusal=parts.refusal, trials=2, limit=50)
+    assert (tmp_path / ADAPTIVE / "rows.jsonl").read_bytes() == before
+    assert more.choice == found.choice
+
+
+def axis_of(rows, suite):
+    return next(r["axis"] for r in rows if r["suite"] == suite)
+
+
+def test_risks_are_those_that_the_gate_sees(model, parts):
+    probe = parts.probe
+    plan = adaptive(parts, {Branch("low", "clamp", (6,), "all"): 1.0}, 0.5)
+    suite = load_suite("harmful")
+    found = risks(model, plan, [suite])
+    expected = told_by(model, probe, [item.turns for item in suite.items])
+    assert list(found.values()) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("side", list(MOVES))
+def test_every_move_has_an_edit(parts, side):
+    for kind in MOVES[side]:
+        edit = Branch(side, kind, (6, 7), "-1:").edit(parts, 0.5, "else")
+        assert (edit.kind, edit.when, edit.scope) == (kind, "else", "-1:")
+
+
+def test_suites_without_harm_are_refused(model, tmp_path):
+    sets = [load_contrast("refusal")], [load_contrast("false-refusal")]
+    with pytest.raises(RunError, match="without harmful_refusal"):
+        adapt(model, *sets, [load_suite("benign-risky")], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_refuses_before_it_loads(capsys, tmp_path):
+    for args in (["--probe", "svm"], ["--contrast", ","], ["--min-harmful-refusal", "most"]):
+        with pytest.raises(SystemExit) as end:
+            main(["adapt", "nowhere", "--out", str(tmp_path / "out"), *args])
+        assert end.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_disguises_are_asked_with_and_without_the_policy(model, parts, tmp_path):
+    plan = adaptive(parts, {Branch("low", "clamp", (6, 7), "all"): 1.0}, 0.5)
+    suites = [
+        replace(load_suite(name), items=load_suite(name).items[:4]) for name in ("harmful", "benign-risky")
+    ]
+    found = ask_disguised(
+        model, plan, suites, 1.0, tmp_path / "run", names=["typos", "long-context", "translation"]
+    )
+    assert {entry.disguise for entry in found.table} == {"", "typos", "long-context"}
+    assert set(found.left_out) == {"harmful@translation", "benign-risky@translation"}
+    assert all(entry.gate is not None and entry.steered is not None for entry in found.table)
+    assert "typos" in (tmp_path / "run" / "robustness.md").read_text()
+    with pytest.raises(RunError, match="strength 0"):
+        ask_disguised(model, plan, suites, 0.0, tmp_path / "other")
+    assert math.isfinite(found.table[0].refused.rate)

@@ -1,0 +1,116 @@
+"""Joining the answers of two sides: whatever the risks and answers, the best setting is the best of all there are."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steer_evals.calibrate import Budgets
+from steer_evals.joined import best
+from steer_evals.points import CAPABILITY, HARMFUL, OVER
+from steer_evals.rows import Row
+
+AXES = (HARMFUL, OVER, "benign_refusal", CAPABILITY)
+
+
+def row(axis: str, item: str, strength: float, bad: bool, invalid: bool = False) -> Row:
+    """Refused, or wrong where there is a right answer."""
+    graded = axis == CAPABILITY
+    verdict = "invalid" if invalid else "full_refusal" if bad and not graded else "full_compliance"
+    return Row(
+        suite=axis, axis=axis, category="", item=item, cluster=item, strength=strength, sample=0, prompt="", answer="",
+        verdict=verdict, correct=not bad if graded else None, value=float(bad) if not graded else float(not bad),
+        tokens=1, truncated=False, ties=0,
+    )  # fmt: skip
+
+
+@st.composite
+def tables(draw):
+    n = draw(st.integers(2, 5))
+    items = [(axis, f"{axis}-{i}") for axis in AXES for i in range(n)]
+    risk = {key: draw(st.sampled_from([0.02, 0.1, 0.3, 0.5, 0.6, 0.9])) for key in items}
+    plain = {key: draw(st.booleans()) for key in items}
+
+    def side(strengths):
+        rows = [row(axis, item, 0.0, plain[axis, item]) for axis, item in items]
+        for strength in strengths:
+            rows += [
+                row(axis, item, strength, draw(st.booleans()), draw(st.integers(0, 9)) == 0)
+                for axis, item in items
+            ]
+        return rows
+
+    budgets = Budgets(
+        over_refusal=draw(st.sampled_from([0.0, 0.2, 0.5])), tax=draw(st.sampled_from([-0.2, 0.0, 0.3])),
+        floor=draw(st.sampled_from([None, 0.3, 0.9])),
+    )  # fmt: skip
+    return risk, side([-0.5, -1.0]), side([0.5]), budgets
+
+
+def rates_of(risk, low, high, s, t, threshold):
+    """By hand: each item's answer is that of its side."""
+    chosen = [
+        own for rows, strength, above in ((low, s, False), (high, t, True)) for own in rows
+        if own["strength"] == strength and (risk[own["suite"], own["item"]] >= threshold) == above
+    ]  # fmt: skip
+    found = {}
+    for axis in AXES:
+        own = [r for r in chosen if r["axis"] == axis]
+        found[axis] = np.mean([r["value"] if axis != CAPABILITY else r["correct"] for r in own])
+    plain = [r for r in low if r["strength"] == 0]
+    found["tax"] = np.mean([r["correct"] for r in plain if r["axis"] == CAPABILITY]) - found[CAPABILITY]
+    found["invalid"] = max(
+        np.mean([r["verdict"] == "invalid" for r in chosen if r["axis"] == axis]) for axis in AXES
+    )
+    return found
+
+
+@settings(max_examples=60)
+@given(tables())
+def test_nothing_is_better_than_the_best(drawn):
+    risk, low, high, budgets = drawn
+    choice = best(risk, low, high, budgets)
+    assert 0 < choice.threshold < 1
+    mine = rates_of(risk, low, high, choice.low, choice.high, choice.threshold)
+    assert mine == pytest.approx(dict(choice.rates))  # the threshold does what was counted
+    plain = np.mean([r["value"] for r in low if r["axis"] == HARMFUL and r["strength"] == 0])
+    floor = plain if budgets.floor is None else budgets.floor
+
+    def score(rates):
+        over = (
+            rates[OVER] - budgets.over_refusal,
+            rates["tax"] - budgets.tax,
+            rates["invalid"] - budgets.invalid,
+        )
+        below = max(floor - rates[HARMFUL], 0)
+        lacks = max(min(1.0, floor + budgets.margin) - rates[HARMFUL], 0)
+        cost = rates[OVER] + rates["benign_refusal"] + max(rates["tax"], 0) + lacks
+        return (
+            round(below, 9),
+            round(sum(max(own, 0) for own in over), 9),
+            round(cost, 9),
+            -round(rates[HARMFUL], 9),
+        )
+
+    every = [
+        score(rates_of(risk, low, high, s, t, threshold))
+        for s, t, threshold in product(
+            (0.0, -0.5, -1.0), (0.0, 0.5), (1e-9, 0.05, 0.2, 0.4, 0.55, 0.7, 1 - 1e-9)
+        )
+    ]
+    assert choice.better == min(every)
+
+
+def test_a_perfect_gate_keeps_both_sides_best():
+    harmful = [(HARMFUL, f"h{i}") for i in range(4)]
+    risky = [(OVER, f"o{i}") for i in range(4)]
+    risk = dict.fromkeys(harmful, 0.8) | dict.fromkeys(risky, 0.3)
+    plain = [row(axis, item, 0.0, True) for axis, item in (*harmful, *risky)]
+    low = plain + [row(axis, item, 1.0, False) for axis, item in (*harmful, *risky)]
+    choice = best(risk, low, plain, Budgets())
+    assert (choice.low, choice.high, choice.miss, choice.cost) == (1.0, 0.0, 0.0, 0.0)
+    # Half-way, in log odds, between the requests on either side.
+    middle = (np.log(0.8 / 0.2) + np.log(0.3 / 0.7)) / 2
+    assert choice.threshold == pytest.approx(1 / (1 + np.exp(-middle)))
