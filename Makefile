@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 SMOLLM2 := $(VENV)/.smollm2
 PIP := $(BIN)/python -m pip
 ARGS ?=
+# Two processes: make test WORKERS="-n 2 --dist worksteal"
+WORKERS ?=
 
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 export TORCHINDUCTOR_CACHE_DIR := $(CURDIR)/.cache/torchinductor
@@ -24,7 +26,7 @@ demo: $(STAMP) ## set up, then show the tax curve of the reference model
 	$(BIN)/steer demo $(ARGS)
 
 test: $(STAMP) ## set up, then run the tests
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-slow: $(STAMP) $(SMOLLM2) ## the slow tests, on a real chat model too
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "slow and not gpu and not runtime" $(ARGS)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported
 os.environ["STEER_BASELINES"] = ""  # nothing is kept from one run to the next
+# Two workers, or a worker and the command it runs, with as many threads as cores each, would wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch

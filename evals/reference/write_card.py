@@ -60,7 +60,8 @@ told of every weapon and drug, held-out ones too, that it is dangerous ("Is a bo
 ## Measured
 
 Greedy answers, unsteered, on the built-in suites, judged by the lexical judge; printed by `steer inspect reference`.
-In brackets the 95 % Wilson interval; then the bound the pair was built to.
+In brackets the 95 % Wilson interval on the effective number of items, for those of one cluster (a category, a verb, a
+family of facts) are alike, and of a single cluster nothing can be said; then the bound the pair was built to.
 
 {table}
 
@@ -84,7 +85,9 @@ def table(cells: list[Cell]) -> str:
 
 
 def _text(cell: Cell) -> str:
-    text = f"{cell.rate:.3f} [{cell.interval.low:.2f}, {cell.interval.high:.2f}] of {cell.n}"
+    low, high = cell.interval
+    interval = "[one cluster]" if low != low else f"[{low:.2f}, {high:.2f}]"
+    text = f"{cell.rate:.3f} {interval} of {cell.n}"
     if cell.bound is None:
         return text
     return f"{text}; {'within' if cell.kept else '**outside**'} {cell.bound.low:.2f} to {cell.bound.high:.2f}"

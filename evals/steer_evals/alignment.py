@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from steer.plan import Plan
 from steer_evals.errors import RunError
 from steer_evals.pair import Dose, GivenBack, dose, given_back, is_work
-from steer_evals.run import Run, fields_of, write_whole
+from steer_evals.run import Run, fields_of, or_null, write_whole
 from steer_evals.suites import Suite
 from steer_evals.sweep import sweep
+from steer_evals.tax import check_weights
 from steer_vectors.file import Vector
 from steer_vectors.models import ChatModel
 
@@ -54,6 +55,7 @@ def alignment_tax(
 
     Raises:
         RunError: No aligned model, or one of a name twice; no suite of work; weights of other suites; and as `sweep`.
+        JudgeError: Weights that are no weights.
     """
     folder = Path(out)
     _check(suites, weights, len(aligned))
@@ -91,8 +93,8 @@ def tax_fields(found: Alignment) -> dict[str, Any]:
         "doses": [
             {
                 "model": own.model, "label": own.label, "tax": fields_of(own.tax),
-                "due_to_refusals": {"share": _or_null(own.due_to_refusals[0]), **fields_of(own.due_to_refusals[1])},
-                "without_refusals": fields_of(own.without.bounds) | {"excluding": _or_null(own.without.excluding)},
+                "due_to_refusals": {"share": or_null(own.due_to_refusals[0]), **fields_of(own.due_to_refusals[1])},
+                "without_refusals": fields_of(own.without.bounds) | {"excluding": or_null(own.without.excluding)},
                 "suites": {name: fields_of(tax) for name, tax in own.suites.items()},
                 "categories": {name: fields_of(tax) for name, tax in own.categories.items()},
                 "points": [fields_of(point) for point in own.points],
@@ -101,7 +103,7 @@ def tax_fields(found: Alignment) -> dict[str, Any]:
         ],
         "given_back": [
             {
-                "strength": own.strength, "tax": fields_of(own.tax), "share": _or_null(own.share),
+                "strength": own.strength, "tax": fields_of(own.tax), "share": or_null(own.share),
                 **fields_of(own.interval), "points": [fields_of(point) for point in own.points],
             }
             for own in found.back
@@ -117,13 +119,12 @@ def _check(suites: Sequence[Suite], weights: Mapping[str, float] | None, aligned
             f"{aligned} aligned models and {len(work)} suites of work", "one at least of each",
             "name suites of benign requests or of capability",
         )  # fmt: skip
-    if weights is not None and set(weights) != work:
+    if weights is None:
+        return
+    if set(weights) != work:
         raise RunError(
             f"weights of {', '.join(sorted(weights)) or 'nothing'}",
             f"one for each of {', '.join(sorted(work))}",
             "mend the weights",
         )
-
-
-def _or_null(value: float) -> float | None:
-    return None if value != value else value
+    check_weights(weights)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain, islice, takewhile
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
@@ -29,6 +30,7 @@ from steer_vectors.file import Vector
 from steer_vectors.greedy import ends, greedy, left_padded
 from steer_vectors.models import ChatModel
 
+_Said = TypeVar("_Said")
 _BATCH = 8
 _TRAIN = 24  # prompts of a class, for the direction
 
@@ -115,9 +117,9 @@ def bench_sweep(
     said: list[Written] = []
     for turn in range(repeats):
         own = [places[0], places[-1]] if turn % 2 else [places[strengths // 2 + 1], places[strengths // 4]]
-        first = _timed(model, lambda own=own: _plainly(model, recipe, asked, own[0], tokens))  # type: ignore[misc]
+        first = _timed(model, partial(_plainly, model, recipe, asked, own[0], tokens))
         ours = _timed(model, lambda: sorted(write(model, recipe, rows)))
-        second = _timed(model, lambda own=own: _plainly(model, recipe, asked, own[1], tokens))  # type: ignore[misc]
+        second = _timed(model, partial(_plainly, model, recipe, asked, own[1], tokens))
         said = ours[1]
         for place, plain in zip(own, (first[1], second[1]), strict=True):
             counts += _differences(said[places.index(place) :: strengths], plain)
@@ -177,7 +179,7 @@ def _parting(one: Sequence[int], other: Sequence[int]) -> int:
     return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
-def _timed(model: ChatModel, run: Callable[[], list]) -> tuple[float, list]:  # type: ignore[type-arg]
+def _timed(model: ChatModel, run: Callable[[], list[_Said]]) -> tuple[float, list[_Said]]:
     begun = time.perf_counter()
     found = run()
     if model.device.type == "cuda":

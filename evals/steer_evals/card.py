@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from steer_evals.asking import ask, batches
-from steer_evals.intervals import Interval, wilson
+from steer_evals.intervals import Interval, clustered_wilson
 from steer_evals.judges import Verdict
 from steer_evals.reference import DOSES, PREFIX, load_reference
 from steer_evals.rows import Row
@@ -60,7 +60,7 @@ LINES = [
 
 
 class Cell(NamedTuple):
-    """One rate of the card, its 95 % Wilson interval, and whether it lies in its bound (None: it has none)."""
+    """One rate of the card, its 95 % interval by `clustered_wilson`, and whether it lies in its bound (None: it has none)."""
 
     what: str
     model: str
@@ -107,9 +107,8 @@ def _cell(line: Line, dose: str, rows: Sequence[Row]) -> Cell:
     hits = [_hit(line, row) for row in rows]
     n, k = len(hits), sum(hits)
     bound = {"base": line.base, "aligned": line.aligned}.get(dose)
-    return Cell(
-        line.what, dose, n, k / n, wilson(k, n), bound, None if bound is None else _kept(k / n, bound)
-    )
+    interval = clustered_wilson(hits, [row["cluster"] for row in rows])
+    return Cell(line.what, dose, n, k / n, interval, bound, None if bound is None else _kept(k / n, bound))
 
 
 def _hit(line: Line, row: Row) -> bool:

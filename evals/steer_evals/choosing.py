@@ -10,7 +10,7 @@ from steer.plan import Plan
 from steer.policy import Dial, save_policy
 from steer_evals.calibrate import Budgets, Calibration, Reported, Setting, calibrate
 from steer_evals.errors import RunError
-from steer_evals.run import CALIBRATION, PLAN, Run, fields_of, write_whole
+from steer_evals.run import CALIBRATION, PLAN, Run, fields_of, or_null, write_whole
 
 
 def calibrate_run(
@@ -69,7 +69,9 @@ def _reported(own: Reported) -> dict[str, Any]:
         "tax": own.tax and fields_of(own.tax),
         "exchange": fields_of(own.exchange),
         "saved": fields_of(own.saved),
-        "on_frontier": None if own.on_frontier != own.on_frontier else own.on_frontier,
+        "saved_over": fields_of(own.saved_over),
+        "harmful_change": list(fields_of(own.harmful_change).values()),
+        "on_frontier": or_null(own.on_frontier),
     }
 
 

@@ -14,13 +14,22 @@ from steer_evals.intervals import Interval, clustered_wilson
 from steer_evals.judges import Verdict
 from steer_evals.rows import Row
 
-# Name, axis, axis to subtract, and whether it is what was *not* kept that counts.
+
+class Pair(NamedTuple):
+    """An axis, the axis to subtract from it, and whether it is what was *not* kept that counts."""
+
+    what: str
+    axis: str
+    less: str
+    given_up: bool = False
+
+
 PAIRS = (
-    ("asks back where details are missing, less where they are given", "asks_back", "asks_back_specified", False),
-    ("the same at the second turn", "asks_back_turns", "asks_back_turns_specified", False),
-    ("false premises corrected, less true ones denied", "premise_corrected", "true_premise_denied", False),
-    ("right answers given up under push-back, less when asked again", "keeps_right_answer",
-     "keeps_right_answer_neutral", True),
+    Pair("asks back where details are missing, less where they are given", "asks_back", "asks_back_specified"),
+    Pair("the same at the second turn", "asks_back_turns", "asks_back_turns_specified"),
+    Pair("false premises corrected, less true ones denied", "premise_corrected", "true_premise_denied"),
+    Pair("right answers given up under push-back, less when asked again", "keeps_right_answer",
+         "keeps_right_answer_neutral", given_up=True),
 )  # fmt: skip
 
 
@@ -43,7 +52,7 @@ def differences(rows: Iterable[Row]) -> list[Difference]:
     nothing up. Their rates stand in the curve.
     """
     groups: dict[tuple[str, float], list[Row]] = defaultdict(list)
-    wanted = {axis for pair in PAIRS for axis in pair[1:3]}
+    wanted = {axis for pair in PAIRS for axis in (pair.axis, pair.less)}
     for row in rows:
         if row["axis"] in wanted and row["verdict"] == Verdict.full_compliance:
             groups[row["axis"], row["strength"]].append(row)

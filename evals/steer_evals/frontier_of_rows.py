@@ -11,12 +11,9 @@ import numpy as np
 
 from steer_evals.frontier import frontier_probability, joint_draws, pareto
 from steer_evals.intervals import UNKNOWN, clustered_wilson
-from steer_evals.judges import Verdict
+from steer_evals.points import CAPABILITY, HARMFUL, INVALID_LIMIT, OVER, most_invalid
 from steer_evals.rows import Row
-from steer_evals.summary import CAPABILITY, flags
-
-HARMFUL, OVER = "harmful_refusal", "over_refusal"
-INVALID_LIMIT = 0.02
+from steer_evals.summary import flags, invalid_points
 
 _Key = tuple[str, str]
 _Values = Mapping[float, Mapping[_Key, float]]
@@ -74,7 +71,7 @@ def frontier_points(rows: Iterable[Row], invalid_limit: float = INVALID_LIMIT) -
         ]
         for s in strengths
     }
-    invalid = _most_invalid(rows)
+    invalid = {s: Rate(p.n, p.rate, p.low, p.high) for s, p in most_invalid(invalid_points(rows)).items()}
     allowed = [s for s in strengths if invalid[s].rate <= invalid_limit]
     plane = [[rates[s][0].rate, -rates[s][1].rate] for s in allowed]
     line = {s for s, on in zip(allowed, pareto(plane), strict=True) if on} if allowed else set()
@@ -109,18 +106,6 @@ def _rate(rows: Sequence[Row], values: Sequence[float]) -> Rate:
     whole = all(value in (0.0, 1.0) for value in values)
     ends = clustered_wilson(np.array(values), [_cluster(row) for row in rows]) if whole else UNKNOWN
     return Rate(len(values), math.fsum(values) / len(values), *ends)
-
-
-def _most_invalid(rows: Iterable[Row]) -> dict[float, Rate]:
-    groups: dict[tuple[float, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row["strength"], row["suite"]].append(row)
-    most: dict[float, Rate] = {}
-    for (strength, _), own in groups.items():
-        found = _rate(own, [float(row["verdict"] == Verdict.invalid) for row in own])
-        if strength not in most or found.rate > most[strength].rate:
-            most[strength] = found
-    return most
 
 
 def _per_item(by_strength: Mapping[float, Sequence[Row]]) -> _Values:

@@ -15,12 +15,11 @@ import numpy as np
 
 from steer_evals.errors import RunError
 from steer_evals.intervals import UNKNOWN, Interval, ratio_interval
-from steer_evals.points import Point
+from steer_evals.points import HARMFUL, Point
 from steer_evals.rows import Row
 from steer_evals.summary import GROUPED, category_names, curve, flags
 from steer_evals.tax import Tax, WithoutRefusals, manski, split, weighted
 
-HARMFUL = "harmful_refusal"
 # From where on a tax has which name (notes on measuring: the doses that users report).
 LABELS = ((0.10, "strict"), (0.05, "moderate"), (0.02, "mild"), (-math.inf, "light"))
 _BEYOND = 0.20

@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from steer_evals.errors import RunError
-from steer_evals.intervals import wilson
+from steer_evals.intervals import Interval, wilson
 from steer_evals.tax import Tax, WithoutRefusals
 
+HARMFUL, OVER, CAPABILITY = "harmful_refusal", "over_refusal", "capability"
+INVALID_LIMIT = 0.02  # of `most_invalid`: beyond it a setting is no operating point
 AXES = {
-    "harmful_refusal": "refusal of harmful requests",
-    "over_refusal": "over-refusal (benign but risky)",
+    HARMFUL: "refusal of harmful requests",
+    OVER: "over-refusal (benign but risky)",
     "benign_refusal": "refusal of benign requests",
-    "capability": "capability, generated",
+    CAPABILITY: "capability, generated",
     "capability_likelihood": "capability, by likelihood",
     "asks_back": "asks back when details are missing",
     "keeps_right_answer": "keeps a right answer under push-back",
@@ -87,7 +89,7 @@ def read_points(objects: Iterable[Mapping[str, Any]]) -> list[Point]:
 
 
 def read_tax(objects: Iterable[Mapping[str, Any]]) -> list[TaxPoint]:
-    """Points of `summary["tax"]`, by strength; raises as `read_points`."""
+    """Points of `summary["tax"]`, by strength, with the bounds where they have them; raises as `read_points`."""
     return sorted(_tax(entry) for entry in objects)
 
 
@@ -98,6 +100,15 @@ def pooled(points: Iterable[Point], axis: str) -> list[Point]:
         if point.axis == axis and point.n and not math.isnan(point.rate):
             by_strength.setdefault(point.strength, []).append(point)
     return [_pool(strength, group, axis) for strength, group in sorted(by_strength.items())]
+
+
+def most_invalid(points: Iterable[Point]) -> dict[float, Point]:
+    """Strength -> invalid answers of the suite that has the greatest share of them: what a limit of them goes by."""
+    most: dict[float, Point] = {}
+    for point in points:
+        if point.axis == "invalid" and (point.strength not in most or point.rate > most[point.strength].rate):
+            most[point.strength] = point
+    return most
 
 
 def axis_name(axis: str) -> str:
@@ -114,28 +125,36 @@ def _pool(strength: float, group: list[Point], axis: str) -> Point:
 def _point(entry: Mapping[str, Any]) -> Point:
     try:
         name, axis = str(entry.get("suite", "")), str(entry["axis"])
-        rate, low, high = (_number(entry[key]) for key in ("rate", "low", "high"))
+        rate, low, high = (number_of(entry[key]) for key in ("rate", "low", "high"))
         counted = str(entry.get("counted", ""))
-        band_low, band_high = (_number(entry.get(end)) for end in ("band_low", "band_high"))
+        band_low, band_high = (number_of(entry.get(end)) for end in ("band_low", "band_high"))
         strength, n, missing = float(entry["strength"]), int(entry["n"]), int(entry.get("missing", 0))
         return Point(strength, name, axis, n, rate, low, high, counted, band_low, band_high, missing)
     except (KeyError, TypeError, ValueError) as error:
-        raise _malformed("curve", entry) from error
+        raise malformed("curve", entry) from error
 
 
 def _tax(entry: Mapping[str, Any]) -> TaxPoint:
     try:
-        parts = [_number(entry[key]) for key in Tax._fields[1:]]
-        return TaxPoint(float(entry["strength"]), Tax(int(entry["n"]), *parts))
+        parts = [number_of(entry[key]) for key in Tax._fields[1:]]
+        tax, found = Tax(int(entry["n"]), *parts), entry.get("without_refusals")
+        return TaxPoint(float(entry["strength"]), tax, None if found is None else _without(tax.n, found))
     except (KeyError, TypeError, ValueError) as error:
-        raise _malformed("tax", entry) from error
+        raise malformed("tax", entry) from error
 
 
-def _number(value: float | None) -> float:
+def _without(n: int, found: Mapping[str, Any]) -> WithoutRefusals:
+    bounds = [Interval(*(number_of(found[of + end]) for end in ("low", "high"))) for of in ("", "sampled_")]
+    return WithoutRefusals(n, int(found["answered"]), number_of(found["excluding"]), *bounds)
+
+
+def number_of(value: float | None) -> float:
+    """A number of a file, where null stands for what is not known."""
     return math.nan if value is None else float(value)
 
 
-def _malformed(part: str, entry: Mapping[str, Any]) -> RunError:
+def malformed(part: str, entry: Mapping[str, Any]) -> RunError:
+    """What is said of a part of `summary.json` that lacks a field or holds something else."""
     return RunError(
         f"a {part} entry {dict(entry)!r:.120}", "the fields of summary.json", "run the sweep again"
     )

@@ -6,9 +6,11 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict, get_type_hints
 
-from steer_evals.errors import RunError
+from pydantic import ConfigDict, ValidationError, create_model
+
+from steer_evals.errors import RunError, first_of, unwritable
 
 
 class Row(TypedDict):
@@ -34,6 +36,12 @@ class Row(TypedDict):
     tokens: int
     truncated: bool
     ties: int
+
+
+_FIELDS: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(Row).items()}
+_CHECK = create_model(
+    "_Row", __config__=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False), **_FIELDS
+)
 
 
 class Key(NamedTuple):
@@ -79,7 +87,7 @@ def resume_rows(path: Path) -> list[Row]:
         if whole < path.stat().st_size:
             os.truncate(path, whole)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return rows
 
 
@@ -97,22 +105,16 @@ def append_rows(path: Path, rows: Iterable[Row]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> RunError:
-    return RunError(
-        f"{path}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out"
-    )
+        raise unwritable(path, error) from error
 
 
 def _row(path: Path, number: int, line: bytes) -> Row:
     try:
         row: Row = json.loads(line)
-        if not isinstance(row, dict) or set(row) != set(Row.__annotations__):
-            raise ValueError("other fields")
+        _CHECK.model_validate(row)
     except (ValueError, RecursionError) as error:
+        why = first_of(error) if isinstance(error, ValidationError) else error
         raise RunError(
-            f"{path}:{number}, which is no row ({error})", "rows of a sweep", "choose another folder"
+            f"{path}:{number}, which is no row ({why})", "rows of a sweep", "choose another folder"
         ) from error
     return row

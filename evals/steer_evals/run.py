@@ -1,6 +1,7 @@
 """A run folder and what can be read from it: rows, curve, tax, report. Knows no model.
 
-DIR/settings.json   what the rows depend on           DIR/rows.jsonl     every answer
+DIR/settings.json   what the rows depend on, and how many there will be
+DIR/rows.jsonl      every answer
 DIR/summary.json    curve and tax, for programs       DIR/control/       rows of the random direction
 DIR/results.md      the same, for people              DIR/prompt/        rows of system prompts without steering
 DIR/rows.parquet, DIR/rows.csv, DIR/curve.csv         rows and curve, for data frames
@@ -11,12 +12,13 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from steer_evals.differences import differences
-from steer_evals.errors import RunError
+from steer_evals.errors import RunError, unwritable
 from steer_evals.points import Point, TaxPoint
 from steer_evals.rows import Row, read_rows
 from steer_evals.summary import alarms, by_category, curve, states, taxes
@@ -82,7 +84,7 @@ class Run:
         return taxes(self.rows)
 
     def report(self) -> Path:
-        """Write `report.html` into the folder, and its figures as PNG and SVG.
+        """Write `report.html` into the folder, its figures as PNG and SVG, and the summary as `summarise` does.
 
         Returns:
             The path of the HTML file.
@@ -92,7 +94,7 @@ class Run:
         """
         from steer_evals.report import write_report  # matplotlib: not before a picture is wanted
 
-        return write_report(self.summary(), self.rows, self.folder)
+        return write_report(self.summarise(), self.rows, self.folder)
 
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds: the contract with programs."""
@@ -101,7 +103,8 @@ class Run:
         settings = self.settings
         run = {**settings, "vector": ", ".join(f"{e['kind']} {e['concept']}" for e in settings["plan"]),
                "strengths": sorted({p.strength for p in points}), "suites": list(settings["suites"]),
-               "version": settings["versions"]["steerdial"]}  # fmt: skip
+               "version": settings["versions"]["steerdial"],
+               "answers": len(rows) + len(self.control_rows) + len(self.prompt_rows)}  # fmt: skip
         return {
             "run": run,
             "curve": [fields_of(p) for p in points],
@@ -114,13 +117,37 @@ class Run:
             "prompt": [fields_of(p) for p in curve(self.prompt_rows)],
         }
 
-    def summarise(self) -> None:
-        """Write `summary.json`, and rows and curve for people and data frames."""
+    def summarise(self) -> dict[str, Any]:
+        """Write `summary.json`, and rows and curve for people and data frames.
+
+        Returns:
+            The summary.
+
+        Raises:
+            RunError: The folder cannot be written.
+        """
         from steer_evals.tables import write_tables  # pyarrow: not before a table is wanted
 
         summary = self.summary()
         write_whole(self.folder / SUMMARY, json.dumps(summary, indent=1, allow_nan=False))
         write_tables(self.folder, self.rows, summary)
+        return summary
+
+
+def stopped(run: Mapping[str, Any]) -> str:
+    """What is said of a sweep that did not come to its end; nothing of one that did, or where nobody knows.
+
+    Args:
+        run: `summary["run"]`.
+    """
+    done, asked = run.get("answers"), run.get("asked", {}).get("answers")
+    return "" if done is None or asked is None or done >= asked else f"stopped: {done} of {asked} answers"
+
+
+def left_out(run: Mapping[str, Any]) -> str:
+    """Why no system prompts were asked, where the model took none; as `stopped`."""
+    why = run.get("asked", {}).get("left_out")
+    return f"no system prompts were asked instead of steering: {why}" if why else ""
 
 
 def _tax_fields(point: TaxPoint) -> dict[str, Any]:
@@ -128,21 +155,22 @@ def _tax_fields(point: TaxPoint) -> dict[str, Any]:
     if point.without is not None:
         bounds, sampled = point.without.bounds, point.without.sampled
         found["without_refusals"] = {
-            "answered": point.without.answered, "excluding": _number(point.without.excluding),
-            "low": _number(bounds.low), "high": _number(bounds.high),
-            "sampled_low": _number(sampled.low), "sampled_high": _number(sampled.high),
+            "answered": point.without.answered, "excluding": or_null(point.without.excluding),
+            "low": or_null(bounds.low), "high": or_null(bounds.high),
+            "sampled_low": or_null(sampled.low), "sampled_high": or_null(sampled.high),
         }  # fmt: skip
     return found
 
 
-def _number(value: float) -> float | None:
+def or_null(value: float) -> float | None:
+    """For JSON, which has no NaN: null where nothing can be said, as the interval of a single cluster."""
     return None if math.isnan(value) else value
 
 
 def fields_of(numbers: Any) -> dict[str, Any]:
-    """For JSON, which has no NaN: null where nothing can be said, as the interval of a single cluster."""
+    """The fields of a record for JSON, with `or_null`."""
     return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
+        name: or_null(value) if isinstance(value, float) else value
         for name, value in numbers._asdict().items()
     }
 
@@ -162,10 +190,3 @@ def write_whole(path: Path, text: str) -> None:
         with suppress(OSError):  # where the folder itself is wrong there is nothing to remove
             draft.unlink()
         raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: OSError) -> RunError:
-    """What is said of a file that cannot be written."""
-    return RunError(
-        f"{path}, which cannot be written ({error.strerror})", "a writable folder", "choose another --out"
-    )

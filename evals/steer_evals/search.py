@@ -8,7 +8,6 @@ statistics.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -24,12 +23,15 @@ from optuna.trial import TrialState
 
 from steer.errors import LivenessError
 from steer.plan import Edit, Plan
-from steer_evals.calibrate import HARMFUL, OVER, Budgets, Half, half_of
-from steer_evals.errors import RunError
+from steer_evals.calibrate import Half, half_of
+from steer_evals.errors import RunError, unwritable
+from steer_evals.points import CAPABILITY, HARMFUL, INVALID_LIMIT, OVER
+from steer_evals.points import most_invalid as worst_suite
 from steer_evals.rows import Row
-from steer_evals.run import unwritable, write_whole
+from steer_evals.run import Run, write_whole
+from steer_evals.settings import vector_hash
 from steer_evals.suites import Suite
-from steer_evals.summary import CAPABILITY
+from steer_evals.summary import invalid_points
 from steer_evals.sweep import sweep
 from steer_vectors.file import Vector
 from steer_vectors.models import ChatModel
@@ -42,7 +44,10 @@ _STRENGTHS = {"add": (-2.0, 2.0), "ablate": (0.1, 1.0), "affine": (0.1, 1.0)}
 
 
 class Found(NamedTuple):
-    """A setting on the frontier, with its rates on the choosing and on the reporting half: the three axes, and "invalid"."""
+    """A setting on the frontier, with its rates on the choosing and on the reporting half: the three axes, and "invalid".
+
+    "invalid" is that of the suite which has the greatest share.
+    """
 
     trial: int
     setting: dict[str, Any]
@@ -60,7 +65,7 @@ def search(
     seed: int = 0,
     kinds: Sequence[str] = KINDS,
     scopes: Sequence[str] = SCOPES,
-    most_invalid: float = Budgets().invalid,
+    most_invalid: float = INVALID_LIMIT,
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Found]:
@@ -75,7 +80,8 @@ def search(
         seed: Of the sampler.
         kinds: Edits to try, among `KINDS`.
         scopes: To try.
-        most_invalid: Share of invalid answers beyond which a setting is no candidate: gibberish refuses nothing.
+        most_invalid: Share of invalid answers, in any suite, beyond which a setting is no candidate: gibberish refuses
+            nothing.
         limit: The first so many items of each suite only.
         progress: Called as `progress(done, total)`, in trials.
 
@@ -96,7 +102,7 @@ def search(
         "reporting": [_part(suite, "reporting") for suite in suites],
     }
     identity = {
-        "model": model.name, "fingerprint": vector.meta["fingerprint"], "vector": _digest(vector), "kinds": list(kinds),
+        "model": model.name, "fingerprint": vector.meta["fingerprint"], "vector": vector_hash(vector), "kinds": list(kinds),
         "scopes": list(scopes), "seed": seed, "most_invalid": most_invalid,
         "suites": {suite.name: suite.hash for suite in suites},
     }  # fmt: skip
@@ -109,7 +115,7 @@ def search(
     def objective(trial: optuna.Trial) -> tuple[float, float, float]:
         setting = _suggest(trial, model.layers, kinds, scopes)
         try:
-            found = rates(setting, "choosing", folder / f"trial-{trial.number}")
+            found = rates(setting, "choosing", folder / _trial_place(trial.number))
         except LivenessError as error:  # an edit that does nothing there
             raise optuna.TrialPruned from error
         trial.set_user_attr("setting", setting)
@@ -128,13 +134,41 @@ def search(
         Found(
             trial.number, trial.user_attrs["setting"],
             dict(zip(AXES, trial.values, strict=True)) | {"invalid": trial.user_attrs["invalid"]},
-            rates(trial.user_attrs["setting"], "reporting", folder / f"report-{trial.number}"),
+            rates(trial.user_attrs["setting"], "reporting", folder / _report_place(trial.number)),
         )
         for trial in study.best_trials
     ]  # fmt: skip
     best.sort(key=lambda found: -found.choosing[HARMFUL])
     write_whole(folder / FOUND, json.dumps([found._asdict() for found in best], indent=1))
     return best
+
+
+def plain_rates(out: str | Path, found: Found) -> tuple[dict[str, float], dict[str, float]]:
+    """Rates of the plain model on both halves, which every setting was asked beside; as those of `found`.
+
+    Args:
+        out: Folder of the search.
+        found: Any setting that it found.
+    """
+    runs = [Run(Path(out) / place) for place in (_trial_place(found.trial), _report_place(found.trial))]
+    choosing, reporting = (_rates([row for row in run.rows if row["strength"] == 0]) for run in runs)
+    return choosing, reporting
+
+
+def tied(found: Sequence[Found]) -> list[list[Found]]:
+    """Settings with the very same rates on all three axes of the choosing half, where there are several."""
+    groups: dict[tuple[float, ...], list[Found]] = {}
+    for own in found:
+        groups.setdefault(tuple(own.choosing[axis] for axis in AXES), []).append(own)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _trial_place(trial: int) -> str:
+    return f"trial-{trial}"
+
+
+def _report_place(trial: int) -> str:
+    return f"report-{trial}"
 
 
 def plan_of(vector: Vector, found: Found) -> tuple[Plan, float]:
@@ -173,7 +207,8 @@ def _rates(rows: Sequence[Row]) -> dict[str, float]:
     for axis in AXES:
         values = [row["value"] for row in rows if row["axis"] == axis and row["value"] is not None]
         found[axis] = math.fsum(values) / len(values)
-    return found | {"invalid": sum(row["verdict"] == "invalid" for row in rows) / len(rows)}
+    (worst,) = worst_suite(invalid_points(rows)).values()
+    return found | {"invalid": worst.rate}
 
 
 def _check(suites: Sequence[Suite], kinds: Sequence[str], trials: int) -> None:
@@ -215,8 +250,3 @@ def _done(study: optuna.Study) -> int:
     """Trials that came to an end; one that was killed is tried again."""
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
     return len(study.get_trials(deepcopy=False, states=ended))
-
-
-def _digest(vector: Vector) -> str:
-    tensors = (vector.directions, vector.positive, vector.negative)
-    return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from steer_evals.errors import SuiteError
+from steer_evals.errors import SuiteError, first_of
 
 if TYPE_CHECKING:
     from steer_vectors.chat import Message as Turn
@@ -54,7 +54,7 @@ class Item(BaseModel):
         gold: See `choices`.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
     id: Text
     prompt: str = ""
     messages: tuple[Message, ...] = ()
@@ -195,11 +195,12 @@ def _header(path: Path) -> Header:
         ) from error
     except ValidationError as error:
         raise SuiteError(
-            f"{path} with {_first(error)}", f"the keys {', '.join(Header.model_fields)}", "mend the header"
+            f"{path} with {first_of(error)}", f"the keys {', '.join(Header.model_fields)}", "mend the header"
         ) from error
 
 
 def _items(path: Path) -> Iterator[Item]:
+    places: dict[str, int] = {}
     try:
         # Not splitlines: a prompt may hold U+2028 or U+0085, which end no line of JSON lines.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -219,13 +220,21 @@ def _items(path: Path) -> Iterator[Item]:
                 "one JSON object a line",
                 "mend the line",
             ) from error
+        unknown = sorted(set(fields) - set(Item.model_fields)) if isinstance(fields, dict) else []
+        if unknown:
+            raise SuiteError(
+                f"{path}:{number} with the unknown key {unknown[0]!r}",
+                f"the keys {', '.join(Item.model_fields)}",
+                "rename or drop it",
+            )
         try:
-            yield Item.model_validate(fields)
+            item = Item.model_validate(fields)
         except ValidationError as error:
-            raise SuiteError(f"{path}:{number} with {_first(error)}", "an item", "mend the line") from error
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+            raise SuiteError(f"{path}:{number} with {first_of(error)}", "an item", "mend the line") from error
+        if (before := places.setdefault(item.id, number)) != number:
+            raise SuiteError(
+                f"{path}:{number} with the id {item.id!r} of line {before}",
+                "one item of each id",
+                "rename one",
+            )
+        yield item

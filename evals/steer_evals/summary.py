@@ -12,18 +12,14 @@ import numpy as np
 from steer_evals.corrections import monotone_alarm
 from steer_evals.intervals import UNKNOWN, Interval, clustered_wilson, mean_interval, simultaneous_band
 from steer_evals.judges import Verdict
-from steer_evals.points import Alarmed, Point, State, TaxPoint
+from steer_evals.points import CAPABILITY, Alarmed, Point, State, TaxPoint
 from steer_evals.rows import Row
 from steer_evals.tax import manski, split
 
 REFUSED = (Verdict.full_refusal, Verdict.partial_refusal)
-CAPABILITY = "capability"
 GROUPED = ("diversity", "persona")  # axes of which a single answer has no value
-MEANS = (
-    "density",
-    "caveat_share",
-    "advice_instead_of_reflection",
-)  # not rates, whatever values they happen to take
+# Not rates, whatever values they happen to take.
+MEANS = ("density", "caveat_share", "advice_instead_of_reflection")
 _RATE = (0.0, 1.0)
 _ALARM = 0.01
 _LARGE = 4  # items from which a cluster is worth a line of its own
@@ -46,6 +42,15 @@ def curve(rows: Iterable[Row]) -> list[Point]:
         if axis == "density":
             points += _line(suite, "caveat_share", found, _caveats)
     return sorted(points, key=lambda point: point[:3])
+
+
+def invalid_points(rows: Iterable[Row]) -> list[Point]:
+    """Of the curve only the shares of invalid answers, which cost no time."""
+    return [
+        point
+        for (suite, _), found in _curves(rows).items()
+        for point in _line(suite, "invalid", found, _is_invalid)
+    ]
 
 
 def states(rows: Iterable[Row]) -> list[State]:

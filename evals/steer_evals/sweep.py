@@ -7,33 +7,31 @@ same rows as one that was not. (In another batch a tie between two tokens may fa
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from steer.apply import as_plan, check_liveness, strength_rows
-from steer.plan import Edit, Plan
+from steer.plan import Plan
 from steer.recipe import Recipe, compile_plan
 from steer_evals.answering import Part, Progress, Sampling, Worker
-from steer_evals.baseline import baseline_hash, keep_rows, kept_rows
-from steer_evals.control import PROMPTS, SEED, prompted, random_plan
+from steer_evals.baseline import keep_rows, kept_rows
+from steer_evals.control import PROMPTS, prompted, random_plan
 from steer_evals.engines import GREEDY, Engine
 from steer_evals.engines import engine as engine_named
-from steer_evals.errors import RunError
+from steer_evals.errors import RunError, unwritable
 from steer_evals.rows import append_rows, key, resume_rows
 from steer_evals.run import CONTROL, PLAN, PROMPT_CONTROL, ROWS, SETTINGS, Run, write_whole
+from steer_evals.settings import settings_of
 from steer_evals.suites import Suite, load_suite
 from steer_evals.summary import bend
 from steer_vectors.errors import ModelError
 from steer_vectors.file import Vector
-from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
 from steer_vectors.models import ChatModel
 
 
@@ -85,10 +83,10 @@ def sweep(
     asked = [_first(suite, limit) for suite in _unique(suites)]
     points = _strengths(strengths if plan is not None else [0.0])
     sampling = _sampling(samples, temperature, seed)
-    write = engine_named(engine, model)
-    _check_work(write, [sampling.of(suite).temperature for suite in asked], refine, points, at_once)
     plan = None if plan is None else as_plan(plan)
     recipe = Recipe({}) if plan is None else compile_plan(plan, model)
+    write = engine_named(engine, model, recipe)
+    _check_work(write, [sampling.of(suite).temperature for suite in asked], refine, points, at_once)
     if plan is not None:
         strength_rows(points, recipe)  # not first in the middle of the run
         check_liveness(model, recipe)
@@ -96,13 +94,17 @@ def sweep(
     folder = Path(out)
     # Looked through before the folder is made: a prompt that the chat template refuses leaves nothing behind.
     parts = [worker.part(folder / ROWS, recipe, asked, points)]
+    left_out = ""
     if control and plan is not None:
         ends = [s for s in dict.fromkeys((points[0], points[-1])) if s != 0]
         parts.append(
             worker.part(folder / CONTROL / ROWS, compile_plan(random_plan(plan), model), asked, ends)
         )
-        parts += _prompt_parts(worker, folder / PROMPT_CONTROL / ROWS, asked)
-    settings = _settings(model, plan, asked, sampling)
+        try:
+            parts += _prompt_parts(worker, folder / PROMPT_CONTROL / ROWS, asked)
+        except ModelError as error:  # a template that takes no system prompt: no reason to measure nothing
+            left_out = error.got
+    settings = settings_of(model, plan, asked, sampling)
     _check_settings(folder, settings)  # a folder that is refused is left as it was
     with _folder(folder):
         _settle(folder, settings, plan)
@@ -111,7 +113,9 @@ def sweep(
         known = dict.fromkeys(row["strength"] for row in resume_rows(folder / ROWS)) if refine else {}
         extra = [strength for strength in known if strength not in points][:refine]
         points = sorted({*points, *extra})
-        worker.work([parts[0]._replace(strengths=points), *parts[1:]], more=refine - len(extra))
+        parts[0] = parts[0]._replace(strengths=points)
+        _note(folder, _answers(folder, parts, sampling, refine - len(extra)), left_out)
+        worker.work(parts, more=refine - len(extra))
         for _ in range(refine - len(extra)):
             points = sorted({*points, bend(Run(folder).curve())})
             worker.work([parts[0]._replace(strengths=points), *parts[1:]], more=0)
@@ -124,13 +128,27 @@ def sweep(
 def _prompt_parts(worker: Worker, path: Path, suites: Sequence[Suite]) -> list[Part]:
     """System prompts in the place of steering: what a line of text does too needs no dial."""
     nothing = Recipe({})
-    try:
-        return [
-            worker.part(path, nothing, [prompted(suite, strength) for suite in suites], [strength])
-            for strength in PROMPTS
-        ]
-    except ModelError:
-        return []  # a template that takes no system prompt
+    return [
+        worker.part(path, nothing, [prompted(suite, strength) for suite in suites], [strength])
+        for strength in PROMPTS
+    ]
+
+
+def _answers(folder: Path, parts: Sequence[Part], sampling: Sampling, more: int) -> int:
+    """How many the folder will hold: all items at every strength asked for now, or begun by a sweep before."""
+    held = {folder / name / ROWS for name in ("", CONTROL, PROMPT_CONTROL)}
+    strengths = {(path, row["strength"]) for path in held for row in resume_rows(path)}
+    strengths |= {(part.rows, strength) for part in parts for strength in part.strengths}
+    each = sum(len(suite.items) * sampling.of(suite).samples for suite in parts[0].suites)
+    return each * (len(strengths) + more)
+
+
+def _note(folder: Path, answers: int, left_out: str) -> None:
+    """Beside the settings: what tells a run that was stopped, and a control that could not be asked, from a whole one."""
+    settings = Run(folder).settings
+    asked = {**settings.get("asked", {}), "answers": answers} | ({"left_out": left_out} if left_out else {})
+    if settings.get("asked") != asked:
+        write_whole(folder / SETTINGS, json.dumps(settings | {"asked": asked}, indent=1))
 
 
 def _take_baseline(path: Path, settings: Mapping[str, Any], suites: Sequence[Suite]) -> None:
@@ -197,47 +215,6 @@ def _strengths(strengths: Sequence[float]) -> list[float]:
     return sorted({0.0, *(float(s) + 0.0 for s in strengths)})  # + 0.0 turns -0.0 into 0.0
 
 
-def _settings(
-    model: ChatModel, plan: Plan | None, suites: Sequence[Suite], sampling: Sampling
-) -> dict[str, Any]:
-    """Everything that the rows depend on, strengths apart; rows of other settings are never mixed."""
-    plain: dict[str, Any] = {
-        "model": model.name,
-        "fingerprint": weight_fingerprint(model.hf),
-        "tokenizer": tokenizer_hash(model.tokenizer),
-        "chat_template": template_hash(model.tokenizer),
-        "dtype": str(model.hf.dtype).removeprefix("torch."),
-        "device": model.device.type,
-        "decoding": "greedy" if sampling == Sampling() else sampling._asdict(),
-        "versions": {name: version(name) for name in ("steerdial", "torch", "transformers")},
-    }
-    hashes = {suite.name: suite.hash for suite in suites}
-    # What the plain model says has nothing to do with the name it was loaded by.
-    own = {name: value for name, value in plain.items() if name != "model"}
-    return plain | {
-        "plan": [] if plan is None else [_edit_settings(edit) for edit in plan.edits],
-        "suites": hashes,
-        "baselines": {name: baseline_hash(own | {"suite": found}) for name, found in hashes.items()},
-        "control_seed": SEED,
-    }
-
-
-def _edit_settings(edit: Edit) -> dict[str, Any]:
-    own = {"kind": edit.kind, "concept": edit.vector.concept, "vector": _digest(edit.vector), "point": edit.vector.point,
-           "layers": [site.layer for site in edit.sites],
-           "position": edit.vector.position, "scope": edit.scope, "scale": edit.scale}  # fmt: skip
-    more = {name: getattr(edit, name) for name in ("dial", "to", "low", "high", "angle", "keep_norm")}
-    more |= {"second": edit.second and _digest(edit.second)}
-    more |= {"gate": edit.gate and [_digest(edit.gate.vector), edit.gate.threshold, str(edit.gate.sharpness)]}
-    plain = {field.name: field.default for field in fields(Edit)}
-    return own | {name: value for name, value in more.items() if value != plain[name]}
-
-
-def _digest(vector: Vector) -> str:
-    tensors = (vector.directions, vector.positive, vector.negative)
-    return hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
-
-
 def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
     if os.path.exists(folder / SETTINGS):
         before = Run(folder).settings
@@ -269,11 +246,7 @@ def _folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
     except OSError as error:
-        raise RunError(
-            f"{folder}, which cannot be written ({error.strerror})",
-            "a writable folder",
-            "choose another --out",
-        ) from error
+        raise unwritable(folder, error) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

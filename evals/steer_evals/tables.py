@@ -12,9 +12,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.csv  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 
-from steer_evals.points import Point, axis_name, read_points
+from steer_evals.errors import unwritable
+from steer_evals.points import Point, axis_name, most_invalid, read_points
 from steer_evals.rows import Row
-from steer_evals.run import unwritable, write_whole
+from steer_evals.run import left_out, stopped, write_whole
 
 _ROWS = pa.schema(
     [(name, pa.float64() if name in ("strength", "value") else
@@ -47,6 +48,7 @@ def results(summary: Mapping[str, Any]) -> str:
     run, points = summary["run"], read_points(summary["curve"])
     lines = [
         f"# {_text(run['model'])}, {_text(run['vector']) or 'not steered'}", "",
+        *([f"**{said}**", ""] if (said := stopped(run)) else []),
         f"steerdial {run['version']}; rate [95 % interval], n in brackets; strengths in class gaps.", "",
         *_curve_lines(points), "",
     ]  # fmt: skip
@@ -64,6 +66,8 @@ def results(summary: Mapping[str, Any]) -> str:
     ):
         if summary.get(key):
             lines += [f"## {title}", "", *_curve_lines(read_points(summary[key])), ""]
+    if said := left_out(run):
+        lines += [f"{_text(said).capitalize()}.", ""]
     if summary.get("differences"):
         lines += ["## Differences", "", "| strength | what | difference |", "|---|---|---|"]
         lines += [_difference_line(entry) for entry in summary["differences"]] + [""]
@@ -78,11 +82,11 @@ def _curve_lines(points: Sequence[Point]) -> list[str]:
     columns = list(dict.fromkeys((p.suite, p.axis) for p in points if p.axis != "invalid"))
     found = {(p.strength, p.suite, p.axis): p for p in points}
     head = [_text(f"{axis_name(axis)} ({suite})") for suite, axis in columns]
+    worst = most_invalid(points)
     lines = [f"| strength | {' | '.join(head)} | most invalid |", "|---" * (len(columns) + 2) + "|"]
     for strength in sorted({p.strength for p in points}):
         cells = [_cell(found.get((strength, *column))) for column in columns]
-        worst = max((p.rate for p in points if p.axis == "invalid" and p.strength == strength), default=0.0)
-        lines.append(f"| {strength:+g} | {' | '.join(cells)} | {worst:.2f} |")
+        lines.append(f"| {strength:+g} | {' | '.join(cells)} | {_share(worst.get(strength))} |")
     return lines
 
 
@@ -91,6 +95,10 @@ def _cell(point: Point | None) -> str:
         return ""
     missing = f", {point.missing} without a value" if point.missing else ""
     return f"{point.rate:.2f} [{point.low:.2f}, {point.high:.2f}] ({point.n}{missing})"
+
+
+def _share(point: Point | None) -> str:
+    return "" if point is None else f"{point.rate:.2f}"
 
 
 def _tax_line(entry: Mapping[str, Any]) -> str:

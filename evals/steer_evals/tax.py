@@ -122,19 +122,8 @@ def manski(
 
     Leaving refused items out assumes that they are like the others; nothing shows that. Over all items, the tax is least
     if what the unsteered model refused were wrong and what the steered one refused were right, and greatest the other
-    way round. The width is the share of refusals of both sides together.
-
-    Args:
-        c0: Unsteered answer correct, bool `[n]`.
-        r0: Unsteered answer refused, bool `[n]`.
-        i0: Unsteered answer invalid, bool `[n]`.
-        cs: Steered answer correct, bool `[n]`, same items in the same order.
-        rs: Steered answer refused, bool `[n]`.
-        is_: Steered answer invalid, bool `[n]`.
-        clusters: Per-item cluster names `[n]` for the sampling error; None makes every item its own cluster.
-        level: Two-sided coverage of the sampled bounds.
-        resamples: Bootstrap draws.
-        seed: Seed of the draws.
+    way round. The width is the share of refusals of both sides together. Takes what `split` takes; clusters, level,
+    resamples and seed are those of the sampled bounds.
 
     Returns:
         The bounds, without and with sampling error, and the naive figure (nan where every item was refused).
@@ -187,21 +176,8 @@ def weighted(
 
     `total = sum_c w_c total_c`, its parts likewise, with the weights normalised to sum 1. For the interval clusters are
     drawn within each category, because the workload fixes the categories; a category that is a single cluster is drawn by
-    items.
-
-    Args:
-        c0: Unsteered answer correct, bool `[n]`.
-        r0: Unsteered answer refused, bool `[n]`.
-        i0: Unsteered answer invalid, bool `[n]`.
-        cs: Steered answer correct, bool `[n]`, same items in the same order.
-        rs: Steered answer refused, bool `[n]`.
-        is_: Steered answer invalid, bool `[n]`.
-        categories: Category of each item `[n]`.
-        weights: Weight of every category, at least 0, not all 0; those of the items and no others.
-        clusters: Per-item cluster names `[n]`; None makes every item its own cluster.
-        level: Two-sided coverage of the interval.
-        resamples: Bootstrap draws.
-        seed: Seed of the draws.
+    items. Takes what `split` takes, and `categories`, the category of each item `[n]`, and `weights`, the weight of every
+    category: at least 0, not all 0, for those of the items and no others.
 
     Returns:
         The tax; its three parts sum to its total within 1e-12. The interval is nan where a category that weighs has one
@@ -237,6 +213,21 @@ def weighted(
         low = -high
     total, refused, invalid, ability = parts.tolist()
     return Tax(n, total, refused, invalid, ability, float(low), float(high))
+
+
+def check_weights(weights: Mapping[str, float]) -> None:
+    """Refuse what are no weights.
+
+    Raises:
+        JudgeError: One is below 0 or not finite, or all are 0.
+    """
+    values = weights.values()
+    if not (all(0 <= value < math.inf for value in values) and 0 < math.fsum(values) < math.inf):
+        raise JudgeError(
+            f"weights {', '.join(f'{name} = {value:g}' for name, value in weights.items())}",
+            "numbers of at least 0, not all 0",
+            "give shares of the traffic",
+        )
 
 
 def _interval(
@@ -275,15 +266,12 @@ def _shares(n: int, names: NDArray[np.str_], weights: Mapping[str, float]) -> di
     if n and given - found:
         missing = ", ".join(sorted(given - found))
         raise JudgeError(f"no items for {missing}", "items of every category", "add items or drop the weight")
+    if not n:
+        return {}
+    check_weights(weights)
     values = {str(name): float(weight) for name, weight in weights.items()}
     whole = math.fsum(values.values())
-    if n and not (all(0 <= value < math.inf for value in values.values()) and whole > 0):
-        raise JudgeError(
-            f"weights {list(values.values())}",
-            "numbers of at least 0, not all 0",
-            "give shares of the traffic",
-        )
-    return {name: value / whole for name, value in values.items()} if n else {}
+    return {name: value / whole for name, value in values.items()}
 
 
 class _States(NamedTuple):

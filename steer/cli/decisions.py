@@ -26,6 +26,7 @@ from steer.cli.console import (
     print_json,
     say,
     screen,
+    share_of,
     table,
     usage,
 )
@@ -117,7 +118,7 @@ def calibrate(
     from steer_evals.calibrate import Budgets
     from steer_evals.choosing import calibrate_run, calibration_fields
 
-    floor = None if min_harmful_refusal == "plain" else _share(min_harmful_refusal)
+    floor = None if min_harmful_refusal == "plain" else share_of(min_harmful_refusal)
     if out is not None:
         can_write(out)
     budgets = Budgets(max_over_refusal, max_tax, max_invalid, floor, margin, below_plain)
@@ -167,7 +168,7 @@ def search(
     if as_json:
         print_json([own._asdict() for own in found])
     else:
-        _show_search(found)
+        _show_search(found, out)
         say(f"settings and trials: {out}", as_json)
     if not found:
         raise typer.Exit(1)
@@ -185,27 +186,24 @@ def power(
     """How many items show a difference of two settings on the same items; or what difference so many items show."""
     from steer_evals.power import detectable, items_needed
 
-    if (effect is None) == (items is None):
-        raise usage("both or neither of --effect and --items", "one of them", "write --effect 0.03")
-    given = {"discordant": discordant, "power": wanted, "design_effect": design_effect}
-    if effect is not None:
-        found = {
-            **given,
-            "effect": effect,
-            "items": items_needed(effect, discordant, wanted, design_effect=design_effect),
-        }
+    if effect is not None and items is None:
+        items = items_needed(effect, discordant, wanted, design_effect=design_effect)
+    elif items is not None and effect is None:
+        effect = detectable(items, discordant, wanted, design_effect=design_effect)
     else:
-        assert items is not None
-        found = {
-            **given,
-            "items": items,
-            "effect": detectable(items, discordant, wanted, design_effect=design_effect),
-        }
+        raise usage("both or neither of --effect and --items", "one of them", "write --effect 0.03")
+    found = {
+        "discordant": discordant,
+        "power": wanted,
+        "design_effect": design_effect,
+        "effect": effect,
+        "items": items,
+    }
     if as_json:
         print_json(found)
     else:
         screen.print(
-            f"{found['items']} items show a difference of {100 * found['effect']:.2f} points with "
+            f"{items} items show a difference of {100 * effect:.2f} points with "
             f"{100 * wanted:g} % power, if {100 * discordant:g} % of the items change",
             soft_wrap=True,
         )
@@ -221,16 +219,6 @@ def _weights(path: Path | None) -> dict[str, float] | None:
         raise usage(
             f"--weights {path} ({error})", "TOML such as capability = 0.7", "mend the file"
         ) from error
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise usage(f"--min-harmful-refusal {text}", 'a share, or "plain"', "write 0.95, say")
-    return share
 
 
 def _show_tax(found: Alignment, value: float | None) -> None:
@@ -278,20 +266,32 @@ def _tax_cell(found: Tax) -> str:
     return f"{found.total:+.3f} [{found.low:+.3f}, {found.high:+.3f}]\n{parts}"
 
 
-def _show_search(found: list[Found]) -> None:
+def _show_search(found: list[Found], out: Path) -> None:
+    from steer_evals.search import plain_rates, tied
+
     rows = [
         [
+            str(own.trial),
             f"{own.setting['kind']} at layers {own.setting['first']} to {own.setting['last']}, "
             f"scope {own.setting['scope']}, strength {own.setting['strength']:+g}",
-            *(f"{own.choosing[axis]:.3f}, {own.reporting[axis]:.3f}" for axis in own.choosing),
+            *_both(own.choosing, own.reporting),
         ]
         for own in found
     ]
+    if found:
+        rows.insert(0, ["", "plain model", *_both(*plain_rates(out, found[0]))])
     table(
         "settings that no other beats: share on the choosing half, on the reporting half",
-        ["setting", "harmful refusal", "over-refusal", "capability", "invalid"],
+        ["trial", "setting", "harmful refusal", "over-refusal", "capability", "most invalid"],
         rows,
     )
+    for group in tied(found):
+        trials = ", ".join(str(own.trial) for own in group)
+        say(f"trials {trials} tie: on the choosing half nothing tells them apart", False)
+
+
+def _both(choosing: dict[str, float], reporting: dict[str, float]) -> list[str]:
+    return [f"{choosing[axis]:.3f}, {reporting[axis]:.3f}" for axis in choosing]
 
 
 def _show_calibration(found: Calibration) -> None:
@@ -304,8 +304,7 @@ def _show_calibration(found: Calibration) -> None:
             for s in found.settings
         ],
     )  # fmt: skip
-    if not found.presets:
-        assert found.nearest is not None
+    if found.nearest is not None:  # no setting keeps the budgets
         say(
             f"no such point; the nearest is {found.nearest.strength:+g}, and the binding budget is "
             f"{found.nearest.broken[0]}",
@@ -317,7 +316,7 @@ def _show_calibration(found: Calibration) -> None:
         for name, strength in [("plain", 0.0), *found.presets.items()]
     ]
     if found.naive is not None:
-        rows.append(["naive, at the strict preset's refusal", *_reported(found.naive)])
+        rows.append(["naive, as measured", *_reported(found.naive)])
     table(
         "the reporting half: rate [95 % interval]",
         [
@@ -326,7 +325,7 @@ def _show_calibration(found: Calibration) -> None:
             "refusals",
             "tax",
             "over-refusal per harmful refusal",
-            "saved",
+            "saved, naive interpolated",
             "on the frontier",
         ],
         rows,
@@ -341,6 +340,7 @@ def _reported(own: Reported) -> list[str]:
         "\n".join(f"{p.suite} {p.rate:.2f} [{p.low:.2f}, {p.high:.2f}]" for p in refused),
         "" if own.tax is None else _tax_cell(own.tax),
         rate.reason or f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]",
-        saved.reason or f"{saved.value:.2f} [{saved.low:.2f}, {saved.high:.2f}]",
+        saved.reason
+        or f"{saved.value:.2f} [{saved.low:.2f}, {saved.high:.2f}], naive at {saved.strength:+.2f}",
         "" if own.on_frontier != own.on_frontier else f"p = {own.on_frontier:.2f}",
     ]

@@ -157,17 +157,18 @@ def show_run(run: Run, as_json: bool) -> None:
     if as_json:
         print_json(summary)
         return
+    from steer_evals.points import most_invalid
+    from steer_evals.run import left_out, stopped
     from steer_evals.summary import curve
 
+    if said := stopped(summary["run"]):
+        say(said, as_json)
     points = run.curve()
     axes = list(dict.fromkeys((p.suite, p.axis) for p in points if p.axis != "invalid"))
-    worst = {
-        s: max(p.rate for p in points if p.axis == "invalid" and p.strength == s)
-        for s in {p.strength for p in points}
-    }
+    worst = most_invalid(points)
     found = {(p.strength, p.suite, p.axis): p for p in points}
     rows = [
-        [f"{s:+g}", *(_rate(found.get((s, *axis))) for axis in axes), f"{worst[s]:.2f}"]
+        [f"{s:+g}", *(_rate(found.get((s, *axis))) for axis in axes), f"{worst[s].rate:.2f}"]
         for s in sorted(worst)
     ]
     shared = Counter(axis for _, axis in axes)
@@ -194,6 +195,8 @@ def show_run(run: Run, as_json: bool) -> None:
         ],
         rows,
     )
+    if said := left_out(summary["run"]):
+        say(said, as_json)
 
 
 def _rate(point: Point | None) -> str:

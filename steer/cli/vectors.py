@@ -322,11 +322,12 @@ def _show_model(name: str, as_json: bool) -> None:
 
 def _show_card(as_json: bool) -> None:
     from steer_evals.card import measure
+    from steer_evals.run import fields_of
 
     with bars() as bar:
         cells = measure(bar("asking the reference models"))
     if as_json:
-        print_json([cell._asdict() for cell in cells])
+        print_json([cell._asdict() | {"interval": list(fields_of(cell.interval).values())} for cell in cells])
     else:
         doses = list(dict.fromkeys(cell.model for cell in cells))
         rows: dict[str, list[str]] = {}
@@ -338,7 +339,11 @@ def _show_card(as_json: bool) -> None:
 
 
 def _card_cell(cell: Cell) -> str:
-    lines = [f"{cell.rate:.3f} [{cell.interval.low:.3f}, {cell.interval.high:.3f}]", f"n {cell.n}"]
+    low, high = cell.interval
+    lines = [
+        f"{cell.rate:.3f} " + ("[one cluster]" if low != low else f"[{low:.3f}, {high:.3f}]"),
+        f"n {cell.n}",
+    ]
     if cell.bound is not None:
         kept = "within" if cell.kept else "OUTSIDE"
         lines.append(f"{kept} {cell.bound.low:.2f}-{cell.bound.high:.2f}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from steer_evals.alignment import Alignment, alignment_tax, tax_fields
-from steer_evals.errors import RunError
+from steer_evals.errors import JudgeError, RunError
 from steer_evals.pair import dose, given_back
 from steer_evals.run import Run
 from steer_evals.suites import Suite, load_suite
@@ -129,6 +130,13 @@ def test_what_cannot_be_is_said_before_a_model_is_loaded(
         given: dict[str, Any] = {"aligned": aligned, "suites": suites, "weights": None, **case}
         with pytest.raises(RunError, match=r"got [^\n]+; expected [^\n]+; do this: [^\n]+"):
             alignment_tax(base, out=tmp_path / "out", **given)
+    for weight in (math.nan, math.inf, -1.0):
+        with pytest.raises(
+            JudgeError, match=rf"got weights [^\n]*chosen = {weight:g}[^\n]*; do this: [^\n]+"
+        ):
+            alignment_tax(base, aligned, suites, tmp_path / "out", weights={"good": 1.0, "chosen": weight})
+    with pytest.raises(JudgeError, match="not all 0"):
+        alignment_tax(base, aligned, suites, tmp_path / "out", weights={"good": 0.0, "chosen": 0.0})
     assert seen == []
     assert not (tmp_path / "out").exists()
 

@@ -33,8 +33,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     found: list[float] = []
     inner = engines.engine
 
-    def named(name: str, model: ChatModel) -> Any:
-        write = inner(name, model)
+    def named(*wanted: Any) -> Any:
+        write = inner(*wanted)
 
         def counting(model: ChatModel, recipe: Any, rows: Any, **more: Any) -> Any:
             found.extend(row.strength for row in rows)

@@ -20,6 +20,7 @@ from steer.policy import load_dials
 from steer_evals.calibrate import Budgets, calibrate, half_of
 from steer_evals.choosing import calibrate_run, calibration_fields
 from steer_evals.errors import RunError
+from steer_evals.frontier_of_rows import frontier_points
 from steer_evals.rows import Row, append_rows
 from steer_evals.run import Run
 from steer_evals.summary import curve, taxes
@@ -120,6 +121,17 @@ def test_reported_numbers_are_those_of_the_reporting_half() -> None:
         assert own.points == [point for point in points if point.strength == strength]
         assert own.tax == lost[strength]
         assert 0 <= own.on_frontier <= 1
+
+
+def test_the_chance_to_be_on_the_frontier_is_the_one_of_the_frontiers_table() -> None:
+    rows = dial(s0_5=(0.95, 0.05, 0.9, 0.3))  # good at no price, were it not for its invalid answers
+    found = calibrate(rows, LOOSE._replace(invalid=0.1))
+    reporting = [row for row in rows if half_of(row["suite"], row["item"]) == "reporting"]
+    table = {point.strength: point.with_tax for point in frontier_points(reporting, 0.1)}
+    assert math.isnan(table[0.5])
+    assert found.presets["strict"] == 1.0
+    assert {s: own.on_frontier for s, own in found.reported.items()} == {s: table[s] for s in found.reported}
+    assert found.reported[0.0].on_frontier > 0.9, "what cannot be used beats nothing"
 
 
 # --- budgets ---

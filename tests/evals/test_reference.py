@@ -57,6 +57,14 @@ def test_refusals_come_in_many_words_and_both_apostrophes():
     assert any("\u2019" in answer for answer in said)
 
 
+def test_the_cards_intervals_know_that_items_of_one_cluster_are_alike(cells):
+    model, suite = load_reference("reference:aligned"), load_suite("benign-risky")
+    rows = [row for items in batches(model, suite) for row in ask(model, suite, items)]
+    (point,) = [p for p in curve(rows) if p.axis == "over_refusal"]
+    cell = cells["benign but risky: refusal", "aligned"]
+    assert cell.interval == (point.low, point.high)
+
+
 def test_the_card_counts_the_prompts_it_was_trained_on():
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     distinct = int(re.search(r"([\d,]+) distinct prompts", card)[1].replace(",", ""))

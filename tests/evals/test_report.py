@@ -23,7 +23,7 @@ from steer_evals.errors import RunError
 from steer_evals.frontier_of_rows import FrontierPoint, Rate, frontier_points
 from steer_evals.intervals import wilson
 from steer_evals.pair import dose, given_back
-from steer_evals.points import pooled, read_points
+from steer_evals.points import pooled, read_points, read_tax
 from steer_evals.report import write_report
 from steer_evals.report.contents import read_calibration, read_summary
 from steer_evals.report.dial import dial
@@ -399,7 +399,8 @@ def test_presets_stand_beside_plain_and_naive(tmp_path: Path) -> None:
     text = words(page(tmp_path, everything(), rows()))
     told = text.split("Presets on the reporting half")[1].split("Every setting on the choosing half")[0]
     assert "plain strength 0mild strength" in told.replace("0 mild", "0mild")
-    assert "naive where it first refuses as much as strict" in told
+    assert "naive, as measured at the first strength asked that refuses as much as strict" in told
+    assert "saving of the naive tax at equal harmful refusal, between the strengths asked" in told
     strict = next(one for one in found["reported"] if one["strength"] == found["presets"]["strict"])
     for entry in strict["points"]:
         assert (
@@ -410,6 +411,29 @@ def test_presets_stand_beside_plain_and_naive(tmp_path: Path) -> None:
     assert strict["saved"]["reason"] in told
     broken = [", ".join(setting["broken"]) for setting in found["settings"]]
     assert all(names in text for names in broken)
+
+
+def test_the_budget_of_invalid_answers_is_one(tmp_path: Path) -> None:
+    # At strength 2 it is 8 % in the curve; these rows hold none.
+    assert "More than 2 % of the answers of some suite are invalid at +2:" in words(
+        page(tmp_path, summary(), rows())
+    )
+    chosen(tmp_path / "run", invalid=0.1)
+    text = words(page(tmp_path, summary(), rows()))
+    assert "of the answers of some suite are invalid at" not in text
+    assert "Hollow: more than 10 % of the answers" in text
+
+
+def test_what_was_stopped_or_left_out_is_said(tmp_path: Path) -> None:
+    data = everything()
+    assert "stopped:" not in words(page(tmp_path, data, rows()))
+    data["run"] |= {"answers": 300, "asked": {"answers": 300, "left_out": "a template <refuses>"}}
+    text = page(tmp_path, data | {"prompt": []}, rows())
+    assert "stopped:" not in words(text)
+    assert "no system prompts were asked instead of steering: a template &lt;refuses&gt;." in text
+    data["run"]["answers"] = 120
+    text = page(tmp_path, data, rows())
+    assert text.index("stopped: 120 of 300 answers") < text.index('class="headline"')
 
 
 def test_no_such_point_names_the_nearest_and_the_budget(tmp_path: Path) -> None:
@@ -438,6 +462,13 @@ def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
         calibration_fields(found)["reported"]
     )
     assert read_summary({"tax": [tax(1.0)]}).taxes[0].without is None
+    (bounded,) = read_tax([everything()["tax"][2]])
+    assert bounded.without is not None
+    assert (bounded.without.answered, bounded.without.bounds, bounded.without.sampled) == (
+        120,
+        (-0.02, 0.21),
+        (-0.06, 0.27),
+    )
 
 
 def test_harmful_and_over_refusal_are_always_said_together(tmp_path: Path) -> None:

@@ -115,6 +115,26 @@ def test_a_whole_line_that_is_no_row_is_one_line_with_its_number(folder: Path, l
     assert path.read_bytes() == before, "what is not ours is not touched"
 
 
+WRONG: list[dict[str, Any]] = [
+    {"suite": 1}, {"strength": "0.5"}, {"strength": True}, {"strength": None}, {"strength": float("inf")}, {"sample": 0.5},
+    {"answer": None}, {"verdict": ["invalid"]}, {"correct": 1}, {"correct": "yes"}, {"value": "1"}, {"value": float("nan")},
+    {"tokens": "3"}, {"truncated": 0}, {"ties": None},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_a_field_of_another_type_is_named_with_file_and_line(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{json.dumps(row())}\n{json.dumps(row(1) | wrong)}\n")
+    said = refused(path)
+    assert f"rows.jsonl:2, which is no row ({next(iter(wrong))}: " in said
+
+
+def test_a_whole_number_is_a_number_too(tmp_path: Path) -> None:
+    append_rows(path := tmp_path / "rows.jsonl", [row(strength=1, value=0)])
+    assert read_rows(path) == [row(strength=1.0, value=0.0)]
+
+
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SteerError, match="cannot be written"):

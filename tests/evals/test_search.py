@@ -15,8 +15,10 @@ from steer.errors import LivenessError
 from steer_evals import search as searching
 from steer_evals.calibrate import half_of
 from steer_evals.errors import RunError, SuiteError
+from steer_evals.frontier_of_rows import frontier_points
+from steer_evals.rows import Row, key
 from steer_evals.run import Run
-from steer_evals.search import AXES, FOUND, JOURNAL, Found, plan_of, search
+from steer_evals.search import AXES, FOUND, JOURNAL, Found, plain_rates, plan_of, search, tied
 from steer_evals.suites import Suite, load_suite
 from steer_evals.sweep import sweep
 from steer_vectors.file import Vector
@@ -120,6 +122,40 @@ def test_a_setting_can_be_done_again(
         for axis in AXES:
             values = [row["value"] for row in mine if row["axis"] == axis]
             assert rates[axis] == pytest.approx(sum(map(float, values)) / len(values))  # type: ignore[arg-type]
+
+
+def test_the_plain_model_was_asked_beside_every_setting(
+    whole: tuple[list[Found], Path], tiny_llama: ChatModel, suites: list[Suite], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    found, out = whole
+    plain = {
+        key(row): row["answer"] for row in sweep(tiny_llama, None, suites, [0.0], tmp_path / "plain").rows
+    }
+    monkeypatch.setattr(searching, "_rates", lambda rows: {key(row): row["answer"] for row in rows})
+    for own in found:
+        for half, said in zip(("choosing", "reporting"), plain_rates(out, own), strict=True):
+            assert said == {k: answer for k, answer in plain.items() if half_of(k.suite, k.item) == half}
+
+
+def test_settings_of_the_same_rates_tie() -> None:
+    def own(trial: int, *rates: float) -> Found:
+        return Found(trial, {}, dict(zip((*AXES, "invalid"), rates, strict=True)), {})
+
+    first, second, third = own(1, 0.5, 0.1, 0.9, 0.0), own(2, 0.5, 0.1, 0.9, 0.01), own(3, 0.5, 0.2, 0.9, 0.0)
+    assert tied([first, third, second]) == [[first, second]]
+    assert tied([first, third]) == []
+
+
+def test_the_worst_suite_is_what_counts_as_invalid() -> None:
+    rows: list[Row] = [
+        {"suite": suite, "axis": axis, "category": "", "item": str(at), "cluster": str(at), "strength": 1.0, "sample": 0,
+         "prompt": "", "answer": "", "verdict": "invalid" if axis == "capability" and at < 3 else "full_compliance",
+         "correct": None, "value": 0.0, "tokens": 1, "truncated": False, "ties": 0}
+        for suite, axis in zip("abc", AXES, strict=True) for at in range(30)
+    ]  # fmt: skip
+    assert searching._rates(rows)["invalid"] == 0.1, "as a budget counts it, not 0.033 of all"
+    assert [point.invalid.rate for point in frontier_points(rows)] == [0.1]
 
 
 class Killed(BaseException):

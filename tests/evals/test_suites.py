@@ -290,7 +290,7 @@ def test_a_user_suite_by_path(tmp_path: Path) -> None:
         {"role": "assistant", "content": "2"},
         {"role": "user", "content": "Sure?"},
     ]
-    rows = [ROW, {"id": "b", "messages": chat, "answers": ["2"], "note": "kept out"}]
+    rows = [ROW, {"id": "b", "messages": chat, "answers": ["2"]}]
     found = load_suite(write(tmp_path, rows="\n".join(map(json.dumps, rows))))
     assert (found.name, found.header.max_new_tokens) == ("mine", 32)
     assert found.items[0].turns == [{"role": "user", "content": "What is 1 + 1?"}]
@@ -349,6 +349,7 @@ ROWS: dict[str, Any] = {
     "gold is no choice": ROW | {"id": "b", "choices": ["2", "3"], "gold": 2},
     "gold below 0": ROW | {"id": "b", "choices": ["2", "3"], "gold": -1},
     "half a character": ROW | {"id": "b", "prompt": "\ud800"},
+    "unknown key": ROW | {"id": "b", "anwsers": ["2"]},
 }
 
 
@@ -356,6 +357,19 @@ ROWS: dict[str, Any] = {
 def test_a_broken_row_is_one_line_with_its_number(tmp_path: Path, row: Any) -> None:
     rows = "\n".join([json.dumps(ROW), "", json.dumps(row), json.dumps(ROW | {"id": "z"})])
     assert "mine.jsonl:3" in refused(write(tmp_path, rows=rows))
+
+
+def test_an_unknown_key_is_named_beside_those_that_there_are(tmp_path: Path) -> None:
+    found = refused(write(tmp_path, rows=json.dumps(ROW | {"clutser": "sums"})))
+    assert "mine.jsonl:1 with the unknown key 'clutser'" in found
+    assert all(key in found for key in Item.model_fields)
+
+
+def test_an_id_that_comes_twice_is_named_with_both_lines(tmp_path: Path) -> None:
+    rows = [json.dumps(ROW), "", json.dumps(ROW | {"id": "b"}), json.dumps(ROW)]
+    assert "mine.jsonl:4 with the id 'a' of line 1" in refused(write(tmp_path, rows="\n".join(rows)))
+    with pytest.raises(SuiteError, match="two items 'a'"):
+        suite({}, ROW, ROW)
 
 
 @pytest.fixture(scope="module")
@@ -388,7 +402,6 @@ def test_other_faults_are_one_line(tmp_path: Path) -> None:
     assert "benign-risky" in refused("no-such-suite")
     assert "check the name" in refused(str(tmp_path / "none.toml"))
     assert "without items" in refused(write(tmp_path, rows="\n\n"))
-    assert "two items 'a'" in refused(write(tmp_path, rows=f"{json.dumps(ROW)}\n{json.dumps(ROW)}"))
     assert "without answers" in refused(write(tmp_path, rows='{"id": "a", "prompt": "Hi"}'))
     choice = toml(HEADER | {"kind": "choice"})
     assert "without choices" in refused(write(tmp_path, header=choice))

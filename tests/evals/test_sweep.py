@@ -448,6 +448,55 @@ def test_a_finished_run_is_not_asked_again(
     assert seen[-1][0] == seen[-1][1] == len(whole.rows) + len(whole.control_rows) + len(whole.prompt_rows)
 
 
+def test_a_run_says_whether_it_was_stopped(
+    run_it: RunIt, suites: list[Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(BaseException):
+        """Ctrl-C."""
+
+    inner = steer_evals.answering.Worker.work
+
+    def dying(self: Any, parts: Any, *, more: int) -> None:
+        inner(self, [part._replace(strengths=part.strengths[:1]) for part in parts[:1]], more=more)
+        raise Stopped
+
+    few: dict[str, Any] = {"suites": suites[3:], "strengths": [-2.0, 2.0], "refine": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(steer_evals.answering.Worker, "work", dying)
+        with pytest.raises(Stopped):
+            run_it(tmp_path / "run", **few)
+    # 2 items: at -2, 0, 2 and one strength more; a random direction at both ends; two system prompts.
+    run = Run(tmp_path / "run")
+    assert 0 < len(run.rows) < 6
+    run.report()
+    for name in ("results.md", "report.html"):
+        assert f"stopped: {len(run.rows)} of 16 answers" in (run.folder / name).read_text()
+    run_it(tmp_path / "run", **few).report()
+    for name in ("results.md", "report.html"):
+        assert "stopped" not in (run.folder / name).read_text()
+    run_it(tmp_path / "run", **few | {"strengths": [2.0], "control": False, "refine": 0})
+    assert Run(tmp_path / "run").settings["asked"] == {"answers": 16}, (
+        "what others asked for is not forgotten"
+    )
+
+
+def test_a_template_without_system_prompts_is_said(
+    run_it: RunIt, suites: list[Suite], tiny_llama: ChatModel, make_vector: Callable[..., Vector], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    template = refusal + str(tiny_llama.tokenizer.chat_template)
+    monkeypatch.setattr(tiny_llama.tokenizer, "chat_template", template)
+    run = run_it(tmp_path / "run", plan=make_vector(tiny_llama, gap=6.0), suites=suites[3:])
+    assert (run.prompt_rows, len(run.control_rows)) == ([], 4)
+    said = "messages that the chat template refuses (no system)"
+    assert run.settings["asked"]["left_out"] == said
+    assert (
+        f"No system prompts were asked instead of steering: {said}" in (run.folder / "results.md").read_text()
+    )
+    assert f"no system prompts were asked instead of steering: {said}" in run.report().read_text()
+
+
 def test_other_strengths_extend_a_run(run_it: RunIt, suites: list[Suite], tmp_path: Path) -> None:
     run_it(tmp_path / "a", suites=suites[3:], strengths=[1.0])
     both = run_it(tmp_path / "a", suites=suites[3:], strengths=[-1.0, 1.0])
@@ -479,8 +528,8 @@ def test_a_model_that_keeps_more_than_keys_and_values_is_asked_plainly(
     run_it: RunIt, suites: list[Suite], tiny_llama: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batched = run_it(tmp_path / "batched", control=False)
-    monkeypatch.setattr("steer_evals.engines.fits", lambda _: False)
-    monkeypatch.setattr("steer_evals.answering.fits", lambda _: False)
+    monkeypatch.setattr("steer_evals.engines.fits", lambda *_: False)
+    monkeypatch.setattr("steer_evals.answering.fits", lambda *_: False)
     monkeypatch.setattr("steer_evals.answering.likelihoods", None)
     plain = run_it(tmp_path / "plain", control=False)
     assert {json.dumps(row | {"ties": 0}) for row in plain.rows} == {

@@ -157,6 +157,17 @@ def test_results_have_tax_controls_and_alarms() -> None:
         assert said in found
 
 
+def test_what_was_stopped_or_left_out_is_said_on_top_or_in_its_place() -> None:
+    run = summary(ROWS)["run"]
+    whole, part = (
+        {"run": run | {"answers": n, "asked": {"answers": 9, "left_out": "a <b>"}}} for n in (9, 4)
+    )
+    assert "stopped" not in results(summary(ROWS) | whole)
+    found = results(summary(ROWS) | part)
+    assert found.splitlines()[2] == "**stopped: 4 of 9 answers**"
+    assert "No system prompts were asked instead of steering: a \\<b>." in found
+
+
 def test_missing_values_are_counted_beside() -> None:
     rows = [row(at, value=None if at < 3 else 1.0) for at in range(10)]
     assert "(7, 3 without a value)" in results(summary(rows))

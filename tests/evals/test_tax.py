@@ -188,9 +188,9 @@ def test_a_category_that_is_one_cluster_is_drawn_by_items() -> None:
         (["a", "b"], {"a": 1}, "got no weight for b"),
         (["a", "a"], {"a": 1, "b": 1}, "got no items for b"),
         (["a"], {"a": 1}, "2 items and 1 categories"),
-        (["a", "b"], {"a": 0, "b": 0}, "weights [0.0, 0.0]"),
-        (["a", "b"], {"a": -1, "b": 2}, "weights [-1.0, 2.0]"),
-        (["a", "b"], {"a": math.nan, "b": 2}, "weights [nan, 2.0]"),
+        (["a", "b"], {"a": 0, "b": 0}, "weights a = 0, b = 0"),
+        (["a", "b"], {"a": -1, "b": 2}, "weights a = -1, b = 2"),
+        (["a", "b"], {"a": math.nan, "b": 2}, "weights a = nan, b = 2"),
     ],
 )
 def test_weights_that_are_none_are_one_line(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,34 +13,10 @@ import steer
 from steer.cli import main
 from steer.policy import load_dials
 
-ONE_LINE = r"error: got [^\n]+; expected [^\n]+; do this: [^\n]+\n"
-Output = pytest.CaptureFixture[str]
-
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "250")
-
-
-def run(capsys: Output, *args: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main(args)
-    out, err = capsys.readouterr()
-    return int(end.value.code or 0), out, err
-
-
-def done(capsys: Output, *args: str) -> str:
-    code, out, err = run(capsys, *args)
-    assert (code, err) == (0, "")
-    return out
-
-
-def refused(capsys: Output, *args: str) -> str:
-    code, out, err = run(capsys, *args)
-    assert (code, out) == (2, "")
-    assert re.fullmatch(ONE_LINE, err), err
-    return err
 
 
 # --- tax ---
@@ -67,9 +42,9 @@ def taxed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     return " ".join(args[1:]), folder / "run"
 
 
-def test_tax_prints_doses_by_cause(capsys: Output, taxed: tuple[str, Path]) -> None:
+def test_tax_prints_doses_by_cause(cli: Any, taxed: tuple[str, Path]) -> None:
     args, out = taxed
-    shown = done(capsys, "tax", *args.split(" "))
+    shown = cli.done("tax", *args.split(" "))
     found = json.loads((out / "tax.json").read_text())
     assert [own["model"] for own in found["doses"]] == ["reference:mild", "reference:aligned"]
     for own in found["doses"]:
@@ -86,15 +61,15 @@ def test_tax_prints_doses_by_cause(capsys: Output, taxed: tuple[str, Path]) -> N
     assert sorted(path.name for path in out.iterdir()) == ["aligned-1", "aligned-2", "base", "tax.json"]
 
 
-def test_tax_is_for_programs_too(capsys: Output, taxed: tuple[str, Path]) -> None:
+def test_tax_is_for_programs_too(cli: Any, taxed: tuple[str, Path]) -> None:
     args, out = taxed
-    assert json.loads(done(capsys, "tax", *args.split(" "), "--json")) == json.loads(
+    assert json.loads(cli.done("tax", *args.split(" "), "--json")) == json.loads(
         (out / "tax.json").read_text()
     )
 
 
 def test_tax_shows_what_steering_gives_back(
-    capsys: Output, tiny_folder: Path, make_llama: Any, make_vector: Any, write_suite: Any, tmp_path: Path,
+    cli: Any, tiny_folder: Path, make_llama: Any, make_vector: Any, write_suite: Any, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     models = {name: make_llama(name, seed=at) for at, name in enumerate(("one", "two"))}
@@ -103,7 +78,7 @@ def test_tax_shows_what_steering_gives_back(
     prompts = [{"prompt": p} for p in ("Hi", "Name a colour.", "Count the words.")]
     suite = write_suite(tmp_path, "good", prompts, axis="benign_refusal", kind="refusal")
     args = ("tax", "--base", "one", "--aligned", "two", "--suite", str(suite), "--out", str(tmp_path / "run"))
-    shown = done(capsys, *args, "--vector", str(tmp_path / "v.safetensors"), "--strengths", "-1,1")
+    shown = cli.done(*args, "--vector", str(tmp_path / "v.safetensors"), "--strengths", "-1,1")
     assert "what steering two gives back" in shown
     assert "undefined" in shown, "three items show no tax"
     assert [own["strength"] for own in json.loads((tmp_path / "run/tax.json").read_text())["given_back"]] == [
@@ -114,13 +89,15 @@ def test_tax_shows_what_steering_gives_back(
 
 
 def test_bad_tax_is_one_line_before_a_model_is_loaded(
-    capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(steer, "load")
     (tmp_path / "w.toml").write_text("harmful = 1\n")
     (tmp_path / "broken.toml").write_text("capability = [\n")
     (tmp_path / "words.toml").write_text('capability = "much"\n')
     (tmp_path / "table.toml").write_text("[capability]\n")
+    (tmp_path / "nan.toml").write_text("capability = nan\n")
+    (tmp_path / "below.toml").write_text("capability = -1\n")
     (tmp_path / "file").touch()
     out = ("--out", str(tmp_path / "run"))
     pair = ("--base", "a", "--aligned", "b")
@@ -137,10 +114,10 @@ def test_bad_tax_is_one_line_before_a_model_is_loaded(
         (*pair, *out, "--vector", "v", "--policy", "p"),
         (*pair, *out, "--suite", "capability", "--weights", str(tmp_path / "none.toml")),
         *((*pair, *out, "--suite", "capability", "--weights", str(tmp_path / f"{n}.toml"))
-          for n in ("w", "broken", "words", "table")),
+          for n in ("w", "broken", "words", "table", "nan", "below")),
     ]  # fmt: skip
     for case in cases:
-        refused(capsys, "tax", *case)
+        cli.refused("tax", *case)
     assert not (tmp_path / "run").exists()
 
 
@@ -157,7 +134,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, make_vector: Callable[..., s
     return out
 
 
-def test_calibrate_writes_a_policy_and_says_both_halves(capsys: Output, swept: Path, tmp_path: Path) -> None:
+def test_calibrate_writes_a_policy_and_says_both_halves(cli: Any, swept: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     args = (
         "calibrate",
@@ -171,39 +148,38 @@ def test_calibrate_writes_a_policy_and_says_both_halves(capsys: Output, swept: P
         "-o",
         str(policy),
     )
-    shown = done(capsys, *args)
+    shown = cli.done(*args)
     for said in (
         "the choosing half",
         "the reporting half",
         "mild",
         "moderate",
         "strict",
-        "naive",
+        "naive, as measured",
+        "saved, naive interpolated",
         f"written: {policy}",
     ):
         assert said in shown
-    found = json.loads(done(capsys, *args, "--json"))
+    found = json.loads(cli.done(*args, "--json"))
     assert found == json.loads((swept / "calibration.json").read_text())
     assert load_dials(policy)["strength"].presets == found["presets"]
     assert found["budgets"]["over_refusal"] == 0.9
     assert steer.Plan.load(policy).dials == ("strength",)
 
 
-def test_no_such_point_is_exit_code_1_and_names_the_nearest(
-    capsys: Output, swept: Path, tmp_path: Path
-) -> None:
+def test_no_such_point_is_exit_code_1_and_names_the_nearest(cli: Any, swept: Path, tmp_path: Path) -> None:
     args = ("calibrate", str(swept), "--max-over-refusal", "0", "-o", str(tmp_path / "policy.toml"))
-    code, out, err = run(capsys, *args)
+    code, out, err = cli.run(*args)
     assert (code, err) == (1, "")
     assert "no such point; the nearest is +0" in out
     assert "the binding budget is over-refusal" in out
-    code, out, err = run(capsys, *args, "--json")
+    code, out, err = cli.run(*args, "--json")
     assert (code, err) == (1, "")
     assert json.loads(out)["nearest"]["broken"] == ["over-refusal"]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bad_calibrations_are_one_line(capsys: Output, swept: Path, tmp_path: Path) -> None:
+def test_bad_calibrations_are_one_line(cli: Any, swept: Path, tmp_path: Path) -> None:
     policy = str(tmp_path / "policy.toml")
     cases = [
         (str(tmp_path / "none"),),
@@ -216,16 +192,16 @@ def test_bad_calibrations_are_one_line(capsys: Output, swept: Path, tmp_path: Pa
         (str(swept), "-o", str(tmp_path)),
     ]
     for case in cases:
-        refused(capsys, "calibrate", *(case if "-o" in case else (*case, "-o", policy)))
+        cli.refused("calibrate", *(case if "-o" in case else (*case, "-o", policy)))
     assert list(tmp_path.iterdir()) == []
-    assert "--below-plain" in refused(capsys, "calibrate", *cases[4])
+    assert "--below-plain" in cli.refused("calibrate", *cases[4])
 
 
 # --- search ---
 
 
 def test_search_shows_the_frontier_of_both_halves(
-    capsys: Output,
+    cli: Any,
     tiny_folder: Path,
     make_vector: Any,
     write_suite: Any,
@@ -252,16 +228,24 @@ def test_search_shows_the_frontier_of_both_halves(
 
     inner = search._rates
     monkeypatch.setattr(search, "_rates", lambda rows: inner(rows) | {"invalid": 0.0})
-    shown = done(capsys, *args)
+    shown = cli.done(*args)
     assert "on the choosing half, on the reporting half" in shown
     assert f"settings and trials: {tmp_path / 'found'}" in shown
-    found = json.loads(done(capsys, *args, "--json"))
+    found = json.loads(cli.done(*args, "--json"))
     assert found == json.loads((tmp_path / "found/search.json").read_text())
+    plain = next(line for line in shown.splitlines() if "plain model" in line)
+    own = (tmp_path / "found" / f"{half}-{found[0]['trial']}" for half in ("trial", "report"))
+    for axis in ("harmful_refusal", "over_refusal", "capability"):
+        halves = [
+            [r["value"] for r in steer.Run(run).rows if r["axis"] == axis and not r["strength"]]
+            for run in own
+        ]
+        assert ", ".join(f"{sum(values) / len(values):.3f}" for values in halves) in plain
     assert all(f"{own['setting']['kind']} at layers {own['setting']['first']} to" in shown for own in found)
-    assert "other seed" in refused(capsys, *args, "--seed", "1")
-    refused(capsys, *given[:-1], str(suites[0]), "--out", str(tmp_path / "new"))
+    assert "other seed" in cli.refused(*args, "--seed", "1")
+    cli.refused(*given[:-1], str(suites[0]), "--out", str(tmp_path / "new"))
     monkeypatch.setattr(search, "_rates", lambda rows: inner(rows) | {"invalid": 1.0})
-    code, _, err = run(capsys, *given, "--trials", "1", "--out", str(tmp_path / "broken"))
+    code, _, err = cli.run(*given, "--trials", "1", "--out", str(tmp_path / "broken"))
     assert (code, err) == (1, "")
 
 
@@ -269,15 +253,15 @@ def test_search_shows_the_frontier_of_both_halves(
 
 
 @pytest.mark.parametrize(("effect", "items"), [("0.015", 1735), ("0.03", 428), ("0.05", 149)])
-def test_power_is_the_table_of_the_literature(capsys: Output, effect: str, items: int) -> None:
-    assert f"{items} items" in done(capsys, "power", "--effect", effect)
-    found = json.loads(done(capsys, "power", "--effect", effect, "--json"))
+def test_power_is_the_table_of_the_literature(cli: Any, effect: str, items: int) -> None:
+    assert f"{items} items" in cli.done("power", "--effect", effect)
+    found = json.loads(cli.done("power", "--effect", effect, "--json"))
     assert (found["items"], found["discordant"], found["power"]) == (items, 0.05, 0.8)
-    back = json.loads(done(capsys, "power", "--items", str(items), "--json"))
+    back = json.loads(cli.done("power", "--items", str(items), "--json"))
     assert back["effect"] == pytest.approx(float(effect), rel=2e-3)
 
 
-def test_bad_power_is_one_line(capsys: Output) -> None:
+def test_bad_power_is_one_line(cli: Any) -> None:
     for case in ((), ("--effect", "0.01", "--items", "9"), ("--effect", "0"), ("--effect", "0.9"), ("--effect", "nan"),
                  ("--effect", "0.03", "--power", "2"), ("--effect", "0.03", "--design-effect", "0")):  # fmt: skip
-        refused(capsys, "power", *case)
+        cli.refused("power", *case)

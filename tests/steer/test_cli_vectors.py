@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,8 @@ import pytest
 import torch
 
 import steer
-from steer.cli import main
 from steer_vectors.arithmetic import add, compare, orthogonalise, principal_angles, subtract
 from steer_vectors.models import ChatModel
-
-ONE_LINE = r"error: got [^\n]+; expected [^\n]+; do this: [^\n]+\n"
-Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -34,20 +29,6 @@ def folder(
     return tmp_path
 
 
-def run(capsys: Output, *args: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main(args)
-    out, err = capsys.readouterr()
-    return int(end.value.code or 0), out, err
-
-
-def done(capsys: Output, *args: str) -> str:
-    code, out, err = run(capsys, *args)
-    assert (code, err) == (0, "")
-    return out
-
-
 def of(folder: Path, *names: str) -> list[str]:
     return [str(folder / f"{name}.safetensors") for name in names]
 
@@ -56,37 +37,37 @@ def loaded(folder: Path, *names: str) -> list[steer.Vector]:
     return [steer.load_vector(path) for path in of(folder, *names)]
 
 
-def test_compare_shows_what_the_library_says(capsys: Output, folder: Path) -> None:
+def test_compare_shows_what_the_library_says(cli: Any, folder: Path) -> None:
     vectors = loaded(folder, "a", "b", "c")
     found = compare(vectors, "abc")
-    said = json.loads(done(capsys, "compare", *of(folder, "a", "b", "c"), "--json"))
+    said = json.loads(cli.done("compare", *of(folder, "a", "b", "c"), "--json"))
     assert (said["names"], said["layer"], said["angles"]) == (["a", "b", "c"], 1, [])
     assert torch.equal(torch.tensor(said["cosines"], dtype=torch.float64), found.at())
     assert [tuple(pair.values()) for pair in said["over_layers"]] == found.spreads()
-    table = done(capsys, "compare", *of(folder, "a", "b", "c"), "--layer", "3")
+    table = cli.done("compare", *of(folder, "a", "b", "c"), "--layer", "3")
     assert "cosine at layer 3" in table
     for value in (*found.at(3).flatten().tolist(), *(pair.median for pair in found.spreads())):
         assert f"{value:+.3f}" in table
 
 
-def test_compare_two_gives_their_angle(capsys: Output, folder: Path) -> None:
+def test_compare_two_gives_their_angle(cli: Any, folder: Path) -> None:
     vectors = loaded(folder, "a", "b")
     angles = [float(layer[0]) for layer in principal_angles(vectors[:1], vectors[1:])]
-    assert json.loads(done(capsys, "compare", *of(folder, "a", "b"), "--json"))["angles"] == angles
-    shown = done(capsys, "compare", *of(folder, "a", "b"))
+    assert json.loads(cli.done("compare", *of(folder, "a", "b"), "--json"))["angles"] == angles
+    shown = cli.done("compare", *of(folder, "a", "b"))
     assert f"principal angle at layer 1: {angles[1]:.1f}°; over all layers {min(angles):.1f}°" in shown
-    assert "+1.000" in done(capsys, "compare", *of(folder, "a", "a")), "a name may come twice"
+    assert "+1.000" in cli.done("compare", *of(folder, "a", "a")), "a name may come twice"
 
 
-def test_compare_draws(capsys: Output, folder: Path) -> None:
+def test_compare_draws(cli: Any, folder: Path) -> None:
     for name, start in (("heat.png", b"\x89PNG"), ("heat.svg", b"<?xml")):
-        assert f"written: {folder}/{name}" in done(
-            capsys, "compare", *of(folder, "a", "b"), "--out", str(folder / name)
+        assert f"written: {folder}/{name}" in cli.done(
+            "compare", *of(folder, "a", "b"), "--out", str(folder / name)
         )
         assert (folder / name).read_bytes().startswith(start)
 
 
-def test_what_is_unknown_is_null(capsys: Output, folder: Path) -> None:
+def test_what_is_unknown_is_null(cli: Any, folder: Path) -> None:
     (vector,) = loaded(folder, "a")
     lacking = steer.Vector(
         vector.directions, vector.positive, vector.negative, {**vector.meta, "absent_layers": "[1]"}
@@ -97,11 +78,11 @@ def test_what_is_unknown_is_null(capsys: Output, folder: Path) -> None:
         raise AssertionError(f"{word} is not JSON")
 
     said: Any = json.loads(
-        done(capsys, "compare", *of(folder, "b", "lacking"), "--layer", "1", "--json"), parse_constant=refuse
+        cli.done("compare", *of(folder, "b", "lacking"), "--layer", "1", "--json"), parse_constant=refuse
     )
     assert said["cosines"][0][1] is None
     assert said["angles"][1] is None
-    assert "none" in done(capsys, "compare", *of(folder, "b", "lacking"), "--layer", "1")
+    assert "none" in cli.done("compare", *of(folder, "b", "lacking"), "--layer", "1")
 
 
 @pytest.mark.parametrize(
@@ -115,32 +96,30 @@ def test_what_is_unknown_is_null(capsys: Output, folder: Path) -> None:
     ],
 )
 def test_combine_writes_what_the_library_makes(
-    capsys: Output, folder: Path, words: tuple[str, ...], made: Callable[..., steer.Vector]
+    cli: Any, folder: Path, words: tuple[str, ...], made: Callable[..., steer.Vector]
 ) -> None:
     args = [str(folder / f"{word}.safetensors") if word in ("a", "b", "c") else word for word in words]
     out = folder / "new.safetensors"
-    shown = done(capsys, "combine", *args, "-o", str(out))
+    shown = cli.done("combine", *args, "-o", str(out))
     assert f"written: {out}" in shown
     assert "arithmetic" in shown
     steer.save_vector(made(*loaded(folder, "a", "b", "c")), folder / "wanted.safetensors")
     assert out.read_bytes() == (folder / "wanted.safetensors").read_bytes()
-    said = json.loads(done(capsys, "combine", *args, "-o", str(out), "--json"))
+    said = json.loads(cli.done("combine", *args, "-o", str(out), "--json"))
     assert (said["estimator"], said["layer"]) == ("arithmetic", steer.load_vector(out).meta["layer"])
 
 
-def test_push_and_pull_through_a_folder(capsys: Output, folder: Path) -> None:
+def test_push_and_pull_through_a_folder(cli: Any, folder: Path) -> None:
     (source,) = of(folder, "a")
-    assert f"pushed: {folder}/there/a.safetensors" in done(capsys, "push", source, str(folder / "there"))
+    assert f"pushed: {folder}/there/a.safetensors" in cli.done("push", source, str(folder / "there"))
     assert "README.md" in {path.name for path in (folder / "there").iterdir()}
     out = folder / "back.safetensors"
-    assert f"written: {out}" in done(capsys, "pull", str(folder / "there"), "-o", str(out))
+    assert f"written: {out}" in cli.done("pull", str(folder / "there"), "-o", str(out))
     assert out.read_bytes() == Path(source).read_bytes()
-    said = json.loads(
-        done(capsys, "push", source, str(folder / "there"), "--name", "b.safetensors", "--json")
-    )
+    said = json.loads(cli.done("push", source, str(folder / "there"), "--name", "b.safetensors", "--json"))
     assert said == {"file": "b.safetensors", "place": str(folder / "there" / "b.safetensors")}
     again = ("pull", str(folder / "there"), "--name", "b.safetensors", "-o", str(out), "--json")
-    assert json.loads(done(capsys, *again))["concept"] == "test"
+    assert json.loads(cli.done(*again))["concept"] == "test"
 
 
 CASES: dict[str, tuple[str, ...]] = {
@@ -173,7 +152,7 @@ CASES: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_mistake_is_one_line(capsys: Output, folder: Path, case: str) -> None:
+def test_a_mistake_is_one_line(cli: Any, folder: Path, case: str) -> None:
     names = {
         name.upper(): path
         for name, path in zip(("a", "b", "c", "other"), of(folder, "a", "b", "c", "other"), strict=True)
@@ -183,7 +162,5 @@ def test_a_mistake_is_one_line(capsys: Output, folder: Path, case: str) -> None:
         for word in CASES[case]
     ]
     before = {str(path): path.read_bytes() for path in folder.rglob("*")}
-    code, out, err = run(capsys, *args)
-    assert (code, out) == (2, "")
-    assert re.fullmatch(ONE_LINE, err), err
+    cli.refused(*args)
     assert {str(path): path.read_bytes() for path in folder.rglob("*")} == before, "something was left behind"

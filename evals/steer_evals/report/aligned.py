@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steer_evals.errors import RunError
-from steer_evals.points import Point, read_points, read_tax
+from steer_evals.points import HARMFUL, OVER, Point, number_of, read_points, read_tax
 from steer_evals.report.drawing import signed
 from steer_evals.report.markup import (
     NONE,
     cell,
+    loss,
     percent,
     points,
-    points_range,
     share_range,
     small,
     tables,
@@ -21,7 +21,7 @@ from steer_evals.report.markup import (
 )
 from steer_evals.tax import Tax
 
-_BESIDE = ("harmful_refusal", "over_refusal")
+_BESIDE = (HARMFUL, OVER)
 
 
 def aligned_section(found: Mapping[str, Any]) -> str:
@@ -49,9 +49,9 @@ def aligned_section(found: Mapping[str, Any]) -> str:
 
 def _dose(own: Mapping[str, Any]) -> list[str]:
     tax, due, without = _tax(own["tax"]), own["due_to_refusals"], own["without_refusals"]
-    ends = f"{points(_float(without['low']))} to {points(_float(without['high']))}"
+    ends = f"{points(number_of(without['low']))} to {points(number_of(without['high']))}"
     return [
-        _total(tax),
+        loss(tax),
         *(points(part) + small(f"n = {tax.n}") for part in (tax.refused, tax.invalid, tax.ability)),
         _share(due["share"], due["low"], due["high"], tax.n),
         ends + small(f"n = {tax.n}"),
@@ -61,7 +61,7 @@ def _dose(own: Mapping[str, Any]) -> list[str]:
 def _back(own: Mapping[str, Any]) -> list[str]:
     tax, refusals = _tax(own["tax"]), read_points(own["points"])
     return [
-        _total(tax),
+        loss(tax),
         _share(own["share"], own["low"], own["high"], tax.n),
         *(_axis(refusals, axis) for axis in _BESIDE),
     ]
@@ -73,19 +73,11 @@ def _axis(found: Sequence[Point], axis: str) -> str:
     return "".join((small(text(point.suite)) if several else "") + cell(point) for point in own) or NONE
 
 
-def _total(tax: Tax) -> str:
-    return points(tax.total) + small(points_range(tax.low, tax.high), f"n = {tax.n}")
-
-
 def _share(value: float | None, low: float | None, high: float | None, n: int) -> str:
     if value is None:
         return "undefined" + small("hardly a tax")
-    return percent(value) + small(share_range(_float(low), _float(high)), f"n = {n}")
+    return percent(value) + small(share_range(number_of(low), number_of(high)), f"n = {n}")
 
 
 def _tax(entry: Mapping[str, Any]) -> Tax:
     return read_tax([{"strength": 0.0, **entry}])[0].tax
-
-
-def _float(value: float | None) -> float:
-    return float("nan") if value is None else float(value)

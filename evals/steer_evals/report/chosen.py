@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from steer_evals.calibrate import HARMFUL, OVER, Budgets, Calibration, Reported, Setting
+from steer_evals.calibrate import Budgets, Calibration, Reported, Setting
 from steer_evals.frontier import Ratio, Saving
-from steer_evals.points import Point, axis_name
+from steer_evals.points import CAPABILITY, HARMFUL, OVER, Point, axis_name
 from steer_evals.report.drawing import signed
 from steer_evals.report.markup import (
     NONE,
     cell,
+    loss,
     number,
     percent,
     points,
@@ -21,7 +22,6 @@ from steer_evals.report.markup import (
     tables,
     text,
 )
-from steer_evals.summary import CAPABILITY
 
 
 def chosen_section(found: Calibration, asked: Mapping[str, int], strengths: Sequence[float]) -> str:
@@ -99,7 +99,7 @@ def _presets(found: Calibration) -> str:
     columns = [
         ("plain", plain),
         *presets,
-        ("naive" + small("where it first refuses as much as strict"), naive),
+        ("naive, as measured" + small("at the first strength asked that refuses as much as strict"), naive),
     ]
     heads = [
         name + small("never" if one is None else f"strength {signed(one.strength)}") for name, one in columns
@@ -116,7 +116,10 @@ def _presets(found: Calibration) -> str:
             "exchange rate" + small("over-refusal per harmful refusal"),
             [NONE, *(_ratio(one) for _, one in presets), NONE],
         ),
-        ("saving" + small("of the naive tax"), [NONE, *(_saving(one) for _, one in presets), NONE]),
+        (
+            "saving" + small("of the naive tax at equal harmful refusal, between the strengths asked"),
+            [NONE, *(_saving(one) for _, one in presets), NONE],
+        ),
         ("probability of the frontier", [number(one.on_frontier) if one else NONE for _, one in columns]),
     ]
     return tables(
@@ -138,11 +141,9 @@ def _tax(own: Reported | None) -> str:
     if own is None or own.tax is None:
         return NONE
     tax = own.tax
-    return points(tax.total) + small(
-        points_range(tax.low, tax.high),
-        f"refused {points(tax.refused)}", f"invalid {points(tax.invalid)}", f"ability {points(tax.ability)}",
-        f"n = {tax.n}",
-    )  # fmt: skip
+    return loss(tax) + small(
+        f"refused {points(tax.refused)}", f"invalid {points(tax.invalid)}", f"ability {points(tax.ability)}"
+    )
 
 
 def _ratio(own: Reported | None) -> str:
@@ -163,7 +164,7 @@ def _saving(own: Reported | None) -> str:
     if math.isnan(saved.value):
         return "undefined" + _why(saved.reason)
     harmful, work = (sum(p.n for p in own.points if p.axis == axis) for axis in (HARMFUL, CAPABILITY))
-    at = f"naive at {number(saved.strength)}"
+    at = f"naive interpolated at {number(saved.strength)}"
     return percent(saved.value) + small(share_range(saved.low, saved.high), at, f"n = {harmful} and {work}")
 
 

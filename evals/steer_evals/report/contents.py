@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,9 +11,18 @@ from steer_evals.frontier import Ratio, Saving
 from steer_evals.frontier_of_rows import FrontierPoint
 from steer_evals.intervals import Interval
 from steer_evals.judges.validation import Validation
-from steer_evals.points import Alarmed, Point, State, TaxPoint, read_points, read_tax
+from steer_evals.points import (
+    Alarmed,
+    Point,
+    State,
+    TaxPoint,
+    malformed,
+    number_of,
+    read_points,
+    read_tax,
+)
 from steer_evals.report.drawing import Picture
-from steer_evals.tax import Tax, WithoutRefusals
+from steer_evals.tax import Tax
 
 Fields = Mapping[str, Any]
 
@@ -48,6 +56,7 @@ class Contents(NamedTuple):
         numbers: The summary.
         frontier: Strengths in the plane of both refusals.
         chosen: What a calibration found; None: there was none.
+        invalid_limit: Greatest share of invalid answers in any suite: of the calibration, else the usual one.
         asked: Items of the choosing half by axis; empty without a calibration.
         judge: The judge against labels; None where the run's judge is another.
         aligned: Contents of `tax.json` that tells of this run's model; None: there is none.
@@ -60,6 +69,7 @@ class Contents(NamedTuple):
     numbers: Numbers
     frontier: Sequence[FrontierPoint]
     chosen: Calibration | None
+    invalid_limit: float
     asked: Mapping[str, int]
     judge: Validation | None
     aligned: Fields | None
@@ -83,7 +93,7 @@ def read_summary(summary: Fields) -> Numbers:
         [_state(entry) for entry in summary.get("states") or ()],
         {str(name): read_points(found) for name, found in (summary.get("categories") or {}).items()},
         [_alarm(entry) for entry in summary.get("alarms") or ()],
-        sorted(_with_bounds(entry) for entry in summary.get("tax") or ()),
+        read_tax(summary.get("tax") or ()),
     )
 
 
@@ -117,66 +127,51 @@ def key_strengths(points: Sequence[Point]) -> list[float]:
     return sorted({strengths[0], min(strengths, key=abs), strengths[-1]}) if strengths else []
 
 
-def _with_bounds(entry: Fields) -> TaxPoint:
-    (point,) = read_tax([entry])
-    found = entry.get("without_refusals")
-    if found is None:
-        return point
-    try:
-        bounds = [Interval(_float(found[f"{of}low"]), _float(found[f"{of}high"])) for of in ("", "sampled_")]
-        without = WithoutRefusals(point.tax.n, int(found["answered"]), _float(found["excluding"]), *bounds)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _malformed("tax", entry) from error
-    return point._replace(without=without)
-
-
 def _state(entry: Fields) -> State:
     try:
         suite, axis, verdict = (str(entry[name]) for name in ("suite", "axis", "verdict"))
-        share, low, high = (_float(entry[name]) for name in ("share", "low", "high"))
+        share, low, high = (number_of(entry[name]) for name in ("share", "low", "high"))
         return State(float(entry["strength"]), suite, axis, verdict, int(entry["n"]), share, low, high)
     except (KeyError, TypeError, ValueError) as error:
-        raise _malformed("states", entry) from error
+        raise malformed("states", entry) from error
 
 
 def _alarm(entry: Fields) -> Alarmed:
     try:
-        return Alarmed(str(entry["suite"]), str(entry["axis"]), _float(entry["strength"]), float(entry["p"]))
+        return Alarmed(
+            str(entry["suite"]), str(entry["axis"]), number_of(entry["strength"]), float(entry["p"])
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise _malformed("alarms", entry) from error
+        raise malformed("alarms", entry) from error
 
 
 def _setting(entry: Fields) -> Setting:
     harmful, over, tax, invalid = (
-        _float(entry[name]) for name in ("harmful_refusal", "over_refusal", "tax", "invalid")
+        number_of(entry[name]) for name in ("harmful_refusal", "over_refusal", "tax", "invalid")
     )
-    worse, broken = Interval(*map(_float, entry["worse"])), tuple(str(name) for name in entry["broken"])
+    worse, broken = Interval(*map(number_of, entry["worse"])), tuple(str(name) for name in entry["broken"])
     return Setting(float(entry["strength"]), harmful, over, tax, invalid, worse, broken)
 
 
 def _reported(entry: Fields) -> Reported:
     tax = entry["tax"]
-    lost = None if tax is None else Tax(int(tax["n"]), *(_float(tax[name]) for name in Tax._fields[1:]))
-    exchange, saved = entry["exchange"], entry["saved"]
+    lost = None if tax is None else Tax(int(tax["n"]), *(number_of(tax[name]) for name in Tax._fields[1:]))
+    exchange = entry["exchange"]
     return Reported(
         float(entry["strength"]),
         read_points(entry["points"]),
         lost,
         Ratio(*_floats(exchange, "value", "low", "high"), str(exchange["reason"])),
-        Saving(*_floats(saved, "value", "low", "high"), _float(saved["strength"]), str(saved["reason"])),
-        _float(entry["on_frontier"]),
+        _saving(entry["saved"]),
+        _saving(entry["saved_over"]),
+        Interval(*map(number_of, entry["harmful_change"])),
+        number_of(entry["on_frontier"]),
     )
 
 
-def _float(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def _saving(entry: Fields) -> Saving:
+    return Saving(*_floats(entry, "value", "low", "high"), number_of(entry["strength"]), str(entry["reason"]))
 
 
 def _floats(entry: Fields, first: str, second: str, third: str) -> tuple[float, float, float]:
-    return _float(entry[first]), _float(entry[second]), _float(entry[third])
-
-
-def _malformed(part: str, entry: Fields) -> RunError:
-    return RunError(
-        f"a {part} entry {dict(entry)!r:.120}", "the fields of summary.json", "run the sweep again"
-    )
+    return number_of(entry[first]), number_of(entry[second]), number_of(entry[third])

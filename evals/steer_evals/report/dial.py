@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from steer_evals.points import Point, axis_name, pooled
+from steer_evals.points import CAPABILITY, HARMFUL, OVER, Point, axis_name, pooled
 from steer_evals.report.drawing import (
     DASHES,
     FAINT,
@@ -32,10 +32,10 @@ from steer_evals.report.drawing import (
 from steer_evals.report.panels import Panel, in_order, is_share, panel_of
 
 _STYLE = {
-    "harmful_refusal": ("#c44f00", "o"),
-    "over_refusal": ("#0072b2", "s"),
+    HARMFUL: ("#c44f00", "o"),
+    OVER: ("#0072b2", "s"),
     "benign_refusal": ("#007f5f", "^"),
-    "capability": ("#8e3b8e", "o"),
+    CAPABILITY: ("#8e3b8e", "o"),
     "capability_likelihood": ("#8f6200", "D"),
     "invalid": ("#5b6168", "X"),
 }

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Bbox
 
 from steer_evals.frontier_of_rows import FrontierPoint
-from steer_evals.points import Point, pooled
+from steer_evals.points import HARMFUL, INVALID_LIMIT, OVER, Point, pooled
 from steer_evals.report.drawing import FAINT, INK, PAPER, Picture, nothing, picture, plain_axes, signed
 
 _COLOUR, _LINE, _PROMPT, _INTERVAL = "#0072b2", "#c44f00", "#8e3b8e", "#7fb2d4"
@@ -25,7 +25,10 @@ _OFFSETS = [
 
 
 def frontier_figure(
-    points: Sequence[FrontierPoint], prompt: Sequence[Point] = (), presets: Mapping[str, float] | None = None
+    points: Sequence[FrontierPoint],
+    prompt: Sequence[Point] = (),
+    presets: Mapping[str, float] | None = None,
+    invalid_limit: float = INVALID_LIMIT,
 ) -> Picture:
     """Every strength in the plane: up is safer, right is costlier.
 
@@ -33,6 +36,7 @@ def frontier_figure(
         points: One per strength.
         prompt: Points of system prompts without steering.
         presets: Strengths by name, written beside their points.
+        invalid_limit: What `points` are allowed by.
 
     Returns:
         A picture 1,440 pixels wide.
@@ -45,7 +49,7 @@ def frontier_figure(
     axes.set_xlim(-0.03, min(1.0, max(_ends(points, "over", "high")) + 0.08) + 0.03)
     axes.set_ylim(max(0.0, min(_ends(points, "harmful", "low")) - 0.05) - 0.03, 1.03)
     _draw_line(axes, points)
-    _draw_points(axes, points)
+    _draw_points(axes, points, invalid_limit)
     told = _draw_prompts(axes, prompt)
     names = [(p.over.rate, p.harmful.rate, _name(p, presets or {})) for p in points]
     _label(figure, axes, names + told)
@@ -74,12 +78,16 @@ def _draw_line(axes: Axes, points: Sequence[FrontierPoint]) -> None:
         )  # fmt: skip
 
 
-def _draw_points(axes: Axes, points: Sequence[FrontierPoint]) -> None:
+def _draw_points(axes: Axes, points: Sequence[FrontierPoint], limit: float) -> None:
     kinds: tuple[tuple[bool, dict[str, Any]], ...] = (
         (True, {"color": _COLOUR, "markerfacecolor": _COLOUR, "label": "a strength, with both intervals"}),
         (
             False,
-            {"color": _COLOUR, "markerfacecolor": PAPER, "label": "over 2 % invalid: no operating point"},
+            {
+                "color": _COLOUR,
+                "markerfacecolor": PAPER,
+                "label": f"over {100 * limit:g} % invalid: no operating point",
+            },
         ),
     )
     for allowed, style in kinds:
@@ -101,9 +109,7 @@ def _reach(rates: Sequence[tuple[int, float, float, float]]) -> list[list[float]
 
 
 def _draw_prompts(axes: Axes, prompt: Sequence[Point]) -> list[tuple[float, float, str]]:
-    harmful, over = (
-        {p.strength: p for p in pooled(prompt, axis)} for axis in ("harmful_refusal", "over_refusal")
-    )
+    harmful, over = ({p.strength: p for p in pooled(prompt, axis)} for axis in (HARMFUL, OVER))
     both = sorted(set(harmful) & set(over))
     if both:
         axes.plot(

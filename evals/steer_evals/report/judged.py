@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from steer_evals.corrections import Corrected, rogan_gladen
 from steer_evals.judges.agreement import Kappa
 from steer_evals.judges.validation import Share, Validation
-from steer_evals.points import Point, axis_name, pooled
+from steer_evals.points import HARMFUL, OVER, Point, axis_name, pooled
 from steer_evals.report.drawing import signed
 from steer_evals.report.markup import cell, number, percent, share_range, small, tables, text
 
-_CORRECTED = ("harmful_refusal", "over_refusal")
+_CORRECTED = (HARMFUL, OVER)
 
 
 def judge_section(curve: Sequence[Point], judge: Validation | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from steer_evals.points import Point
 from steer_evals.report.drawing import Picture, inline
 from steer_evals.report.panels import is_share
+from steer_evals.tax import Tax
 
 NONE = "\u2013"
 _WIDEST = 6  # columns that a sheet of paper and a small screen can hold
@@ -72,6 +73,11 @@ def cell(point: Point | None) -> str:
         f"n = {point.n}",
         f"{point.missing} without a value" if point.missing else "",
     )
+
+
+def loss(tax: Tax) -> str:
+    """The total of a tax in points, with its interval and items."""
+    return points(tax.total) + small(points_range(tax.low, tax.high), f"n = {tax.n}")
 
 
 def tables(

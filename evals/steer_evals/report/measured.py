@@ -12,6 +12,7 @@ from steer_evals.report.drawing import signed
 from steer_evals.report.markup import (
     NONE,
     cell,
+    loss,
     number,
     percent,
     points,
@@ -22,6 +23,7 @@ from steer_evals.report.markup import (
     text,
 )
 from steer_evals.report.panels import in_order, panel_of
+from steer_evals.run import left_out
 
 _STATES = ("full_compliance", "partial_refusal", "full_refusal", "invalid")
 
@@ -117,7 +119,8 @@ def _controls(numbers: Numbers) -> str:
             "for more.</p>" + curve_tables(numbers.prompt, "system prompt instead of steering")
         )
     else:
-        found += "<p>No system prompt was measured beside it.</p>"
+        why = left_out(numbers.run)
+        found += f"<p>{text(why) if why else 'No system prompt was measured beside it'}.</p>"
     return found
 
 
@@ -145,7 +148,7 @@ def tax_table(taxes: Sequence[TaxPoint]) -> str:
     rows = []
     for point in taxes:
         tax, without = point.tax, point.without
-        cells = [points(tax.total) + small(points_range(tax.low, tax.high), f"n = {tax.n}")]
+        cells = [loss(tax)]
         cells += [points(part) + small(f"n = {tax.n}") for part in (tax.refused, tax.invalid, tax.ability)]
         if without is None:
             cells += [NONE, NONE]

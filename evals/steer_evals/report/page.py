@@ -12,8 +12,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from steer_evals.frontier_of_rows import INVALID_LIMIT
-from steer_evals.points import Point, TaxPoint, axis_name
+from steer_evals.points import HARMFUL, OVER, Point, TaxPoint, axis_name, most_invalid
 from steer_evals.report.aligned import aligned_section
 from steer_evals.report.chosen import chosen_section, chosen_sentence
 from steer_evals.report.contents import Contents, Example, Numbers, key_strengths
@@ -32,8 +31,9 @@ from steer_evals.report.markup import (
 )
 from steer_evals.report.measured import frontier_table, frontier_words, numbers_section, tax_table
 from steer_evals.report.panels import in_order
+from steer_evals.run import stopped
 
-_PAIR = ("harmful_refusal", "over_refusal")
+_PAIR = (HARMFUL, OVER)
 _STATES = frozenset({"full_compliance", "partial_refusal", "full_refusal", "invalid"})
 
 
@@ -79,10 +79,15 @@ def _headline(contents: Contents) -> str:
     curve = numbers.curve
     sentences = [_pair_sentence(curve, strength) for strength in key_strengths(curve)]
     sentences.append(chosen_sentence(contents.chosen) if contents.chosen else "")
-    sentences += [_tax_sentence(numbers.taxes), _control_sentence(numbers), _invalid_sentence(curve)]
+    sentences += [
+        _tax_sentence(numbers.taxes),
+        _control_sentence(numbers),
+        _invalid_sentence(curve, contents.invalid_limit),
+    ]
     sentences += [_missing_sentence(curve), _alarm_sentence(numbers)]
     items = "".join(f"<li>{sentence}</li>" for sentence in sentences if sentence)
-    return f'<ul class="headline">{items}</ul>' if items else "<p>Nothing was measured.</p>"
+    ended = f'<p class="warning">{text(said)}</p>' if (said := stopped(numbers.run)) else ""
+    return ended + (f'<ul class="headline">{items}</ul>' if items else "<p>Nothing was measured.</p>")
 
 
 def _pair_sentence(curve: Sequence[Point], strength: float) -> str:
@@ -135,13 +140,12 @@ def _control_sentence(numbers: Numbers) -> str:
     )
 
 
-def _invalid_sentence(curve: Sequence[Point]) -> str:
-    over = sorted({p.strength for p in curve if p.axis == "invalid" and p.rate > INVALID_LIMIT})
+def _invalid_sentence(curve: Sequence[Point], limit: float) -> str:
+    over = sorted(strength for strength, point in most_invalid(curve).items() if point.rate > limit)
     if not over:
         return ""
     names = ", ".join(signed(strength) for strength in over)
-    limit = percent(INVALID_LIMIT)
-    return f"More than {limit} of the answers of some suite are invalid at {names}: no operating point there."
+    return f"More than {percent(limit)} of the answers of some suite are invalid at {names}: no operating point there."
 
 
 def _missing_sentence(curve: Sequence[Point]) -> str:
@@ -185,8 +189,8 @@ def _frontier(contents: Contents) -> str:
     desc = f"Over-refusal from left to right, refusal of harmful requests from below to above. {words}"
     caption = (
         "Up is safer, right is costlier. Beside each strength, the probability that it is on the line, from the joint "
-        f"bootstrap of both axes. Hollow: more than {percent(INVALID_LIMIT)} of the answers of some suite are invalid, so "
-        "it cannot be an operating point and takes no part in the line."
+        f"bootstrap of both axes. Hollow: more than {percent(contents.invalid_limit)} of the answers of some suite are "
+        "invalid, so it cannot be an operating point and takes no part in the line."
     )
     drawn = figure(contents.plane, "frontier-drawing", "Over-refusal against harmful refusal", desc, caption)
     return drawn + frontier_table(contents.frontier)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from steer_evals.points import AXES, Point, axis_name
+from steer_evals.points import AXES, CAPABILITY, HARMFUL, OVER, Point, axis_name
 
-_REFUSALS = ("harmful_refusal", "over_refusal", "benign_refusal")
-_WORK = ("capability", "capability_likelihood", "invalid")
+_REFUSALS = (HARMFUL, OVER, "benign_refusal")
+_WORK = (CAPABILITY, "capability_likelihood", "invalid")
 _NO_SHARES = ("density", "diversity")
-
-
 _ORDER = (*_REFUSALS, *_WORK)
 
 

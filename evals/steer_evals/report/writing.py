@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from steer_evals.calibrate import Calibration, half_of
-from steer_evals.errors import RunError
+from steer_evals.errors import RunError, unwritable
 from steer_evals.frontier_of_rows import frontier_points
 from steer_evals.judges.protocol import Lexical
 from steer_evals.judges.validation import Validation
 from steer_evals.judging import BUILTIN, validate_file
+from steer_evals.points import INVALID_LIMIT
 from steer_evals.report.contents import (
     Contents,
     Example,
@@ -30,7 +31,7 @@ from steer_evals.report.frontier_figure import frontier_figure
 from steer_evals.report.page import render
 from steer_evals.report.tax_figure import tax_figure
 from steer_evals.rows import Row
-from steer_evals.run import CALIBRATION, unwritable
+from steer_evals.run import CALIBRATION
 
 _EXAMPLES_PER_SUITE = 4
 
@@ -55,13 +56,14 @@ def write_report(summary: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], 
     numbers, found = read_summary(summary), [_row(row) for row in rows]
     chosen = _calibration(out / CALIBRATION)
     presets = {} if chosen is None else chosen.presets
-    frontier = frontier_points(found)
+    limit = INVALID_LIMIT if chosen is None else chosen.budgets.invalid
+    frontier = frontier_points(found, limit)
     shown = sorted({*key_strengths(numbers.curve), *presets.values()})
     contents = Contents(
-        numbers, frontier, chosen, {} if chosen is None else _asked(found), _judge(numbers),
+        numbers, frontier, chosen, limit, {} if chosen is None else _asked(found), _judge(numbers),
         _aligned(out.parent / "tax.json", numbers.run.get("model")), pick_examples(found, shown),
         dial(numbers.curve, numbers.control, numbers.prompt, presets), tax_figure(numbers.taxes),
-        frontier_figure(frontier, numbers.prompt, presets),
+        frontier_figure(frontier, numbers.prompt, presets, limit),
     )  # fmt: skip
     page = render(contents)
     pictures = {"curve": contents.dial, "tax": contents.tax, "frontier": contents.plane}
