@@ -24,17 +24,17 @@ _BATCH = 32
 
 
 class Gauge(NamedTuple):
-    """A probe laid out: `log-odds = <query, h> + bias`, of the row itself or of the row at length 1.
+    """A probe laid out: `log-odds = sum over j of <query_j, h_(t-j)> + bias`, of rows themselves or of rows at length 1.
 
     Args:
         name: Of the probe.
         site: Where it reads.
-        query: `[d]` float32.
+        query: `[w, d]` float32: of the token itself, of the one before it, and so on.
         bias: Added; the log-odds are those of the risk.
         cosine: Whether the row's length is taken out first.
         threshold: Log-odds from which it opens.
         sharpness: Of the sigmoid around it; infinite = a step.
-        each_token: Whether the answer's tokens are read too.
+        each_token: Whether the answer's tokens are read too; then `w` is 1.
     """
 
     name: str
@@ -46,13 +46,18 @@ class Gauge(NamedTuple):
     sharpness: float
     each_token: bool
 
-    def log_odds(self, hidden: Tensor) -> Tensor:
-        """`[...]` float32, of rows `[..., d]`."""
+    def part(self, hidden: Tensor, back: int) -> Tensor:
+        """What rows `[..., d]` add to the log-odds of the token `back` places after them; `[...]` float32."""
         rows = hidden.float()
-        read = rows @ self.query.to(rows.device)
-        if self.cosine:
-            read = read / rows.norm(dim=-1).clamp_min(torch.finfo(torch.float32).tiny)
-        return read + self.bias
+        read = rows @ self.query[back].to(rows.device)
+        return read / rows.norm(dim=-1).clamp_min(torch.finfo(torch.float32).tiny) if self.cosine else read
+
+    def log_odds(self, hidden: Tensor) -> Tensor:
+        """`[..., t]` float32, at each of the rows `[..., t, d]`; what stands before the first of them adds nothing."""
+        found = self.part(hidden, 0) + self.bias
+        for back in range(1, len(self.query)):
+            found[..., back:] += self.part(hidden[..., :-back, :], back)
+        return found
 
 
 def shares(gauges: Sequence[Gauge], odds: Tensor) -> Tensor:
@@ -87,6 +92,8 @@ class Gating:
 
     def __init__(self, gauges: Sequence[Gauge], decided: Callable[[], None], *, whole: bool) -> None:
         self._gauges, self._decided, self._whole = gauges, decided, whole
+        # Of each query of each probe, and of the probes; nan = not read yet.
+        self._parts = torch.full((1, sum(len(gauge.query) for gauge in gauges)), math.nan)
         self._odds = torch.full((1, len(gauges)), math.nan)
         self._places: Places | None = None  # None: nothing to read in this forward
         self._prompts = -1
@@ -97,7 +104,10 @@ class Gating:
         self._places = places if every or not generated else None
         rows = len(places.real)
         if prompts != self._prompts or len(self._odds) != rows:
-            self._odds = torch.full((rows, len(self._gauges)), math.nan, device=places.position.device)
+            self._odds, self._parts = (
+                torch.full((rows, known.shape[1]), math.nan, device=places.position.device)
+                for known in (self._odds, self._parts)
+            )
             self._prompts = prompts
 
     def shares(self) -> Tensor:
@@ -113,37 +123,36 @@ class Gating:
         return {site: self._reader(site, last=site == last) for site in sites}
 
     def _reader(self, site: Site, *, last: bool) -> Callable[[Tensor], None]:
-        own = [(at, gauge) for at, gauge in enumerate(self._gauges) if gauge.site == site]
+        widths = [len(gauge.query) for gauge in self._gauges]
+        own = [(at, gauge, sum(widths[:at])) for at, gauge in enumerate(self._gauges) if gauge.site == site]
 
         def read(hidden: Tensor) -> None:
             if self._places is None:
                 return
-            place = self._places
-            final = (place.position.to(hidden.device) == place.end.to(hidden.device) - 1) & place.real.to(
-                hidden.device
-            )
-            holds, where = final.any(1), final.int().argmax(1)
-            ends = hidden[torch.arange(len(hidden), device=hidden.device), where]
-            odds = self._odds.clone()
-            for at, gauge in own:
-                new = torch.where(holds, gauge.log_odds(ends), self._odds[:, at].to(hidden.device))
+            position, end, real = (x.to(hidden.device) for x in self._places)
+            parts, odds = self._parts.to(hidden.device, copy=True), self._odds.to(hidden.device, copy=True)
+            every = torch.arange(len(hidden), device=hidden.device)
+            for at, gauge, first in own:
+                for back in range(len(gauge.query)):
+                    here = (position == end - 1 - back) & real
+                    new = gauge.part(hidden[every, here.int().argmax(1)], back)
+                    parts[:, first + back] = torch.where(here.any(1), new, parts[:, first + back])
+                odds[:, at] = parts[:, first : first + len(gauge.query)].sum(1) + gauge.bias
                 if gauge.each_token:
                     # What padding and the prompt say before its last token does not count.
-                    later = (place.position >= place.end).to(hidden.device) & place.real.to(hidden.device)
-                    said = gauge.log_odds(hidden).masked_fill(~later, -math.inf)
-                    new = torch.maximum(new, said.amax(1))
-                odds[:, at] = new.to(odds.device)
-            self._odds = odds
+                    said = gauge.log_odds(hidden).masked_fill(~((position >= end) & real), -math.inf)
+                    odds[:, at] = torch.maximum(
+                        torch.fmax(odds[:, at], self._odds[:, at].to(odds.device)), said.amax(1)
+                    )
+            self._parts, self._odds = (x.to(self._odds.device) for x in (parts, odds))
             if last:
-                self._check_whole(holds)
+                self._check_whole()
                 self._decided()
 
         return read
 
-    def _check_whole(self, holds: Tensor) -> None:
-        if not self._whole or torch.compiler.is_compiling():
-            return
-        if bool(self._odds.isnan().any()) and not bool(holds.all()):
+    def _check_whole(self) -> None:
+        if self._whole and not torch.compiler.is_compiling() and bool(self._odds.isnan().any()):
             raise PlanError(
                 "a prompt that comes in pieces, and edits of the whole prompt that wait for its last token",
                 "whole prompts, or edits of scope -1:",
@@ -188,7 +197,7 @@ def _read(model: ChatModel, gauges: Sequence[Gauge], prompts: Sequence[Sequence[
         def read(hidden: Tensor) -> None:
             for at, gauge in enumerate(gauges):
                 if gauge.site == site:
-                    found[:, at] = gauge.log_odds(hidden[:, -1]).cpu()
+                    found[:, at] = gauge.log_odds(hidden[:, -len(gauge.query) :])[:, -1].cpu()
             if site == sites[-1]:
                 raise _Enough
 

@@ -72,6 +72,8 @@ class Probe:
         read: What x is: "place", or the "cosine" of row and direction, as in CAST (2409.05907, section 3).
         each_token: Read again at every token of the answer; the risk of an answer never falls. Otherwise it is decided
             once, before the first token of the answer. Either way every turn of a conversation is decided anew.
+        before: Vectors of the tokens before the last one, the nearest first, each with a slope of its own: what they read is
+            added to the log-odds. Not with "cosine" or `each_token`.
         measured: How often it errs, for people and reports: names to numbers, texts, lists and mappings of these.
 
     Raises:
@@ -88,6 +90,7 @@ class Probe:
     sharpness: float = math.inf
     read: Read = "place"
     each_token: bool = False
+    before: tuple[tuple[Vector, float], ...] = ()
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,7 +106,23 @@ class Probe:
                 "a threshold between 0 and 1, a sharpness above 0, a slope that is not 0, an offset, read place or cosine",
                 "mend the number",
             )
-        _check_vector(self.vector, self.vector.point, (self.site.layer,))
+        for vector, slope in self.readings:
+            _check_vector(vector, self.vector.point, (self.site.layer,))
+            if not math.isfinite(slope):
+                raise PlanError(
+                    f"probe {self.name!r} with slope {slope}", "a finite slope", "mend the number"
+                )
+        if self.before and (self.read == "cosine" or self.each_token):
+            raise PlanError(
+                f"probe {self.name!r} of several tokens, with {'cosine' if self.read == 'cosine' else 'each_token'}",
+                "one token with either",
+                "leave one of the two out",
+            )
+
+    @property
+    def readings(self) -> tuple[tuple[Vector, float], ...]:
+        """Vectors and slopes, of the last token first."""
+        return ((self.vector, self.slope), *self.before)
 
     @property
     def site(self) -> Site:

@@ -53,6 +53,10 @@ class _Edit(_Vector):
     when: str | None = None
 
 
+class _Before(_Vector):
+    slope: _Number
+
+
 class _Probe(_Vector):
     name: str
     layer: int
@@ -62,6 +66,7 @@ class _Probe(_Vector):
     sharpness: float = math.inf
     read: str = "place"
     each_token: bool = False
+    before: list[_Before] = []
     measured: dict[str, Any] = {}
 
 
@@ -171,7 +176,9 @@ def save_policy(
         PlanError: As `Plan.save`; a dial without an edit, or with a place outside its bounds.
     """
     _check_dials(dials or {}, plan, path)
-    vectors = sum(len(edit.vectors) for edit in plan.edits) + len(plan.probes)
+    vectors = sum(len(edit.vectors) for edit in plan.edits) + sum(
+        len(probe.readings) for probe in plan.probes
+    )
     names = [f"{path.stem}-{i}.safetensors" for i in range(vectors)]
     if any(os.path.isdir(path.parent / name) for name in (*names, path.name)):
         raise _unwritable(path, "a folder is in the way")
@@ -214,7 +221,9 @@ def _stage(plan: Plan, folder: Path, names: list[str]) -> str:
     for probe in plan.probes:
         fields = {"name": probe.name, **stored(probe.vector), "layer": probe.site.layer}
         own = ("slope", "offset", "threshold", "sharpness", "read", "each_token")
-        fields |= {name: getattr(probe, name) for name in own} | {"measured": probe.measured or None}
+        fields |= {name: getattr(probe, name) for name in own}
+        fields["before"] = [{**stored(vector), "slope": slope} for vector, slope in probe.before] or None
+        fields["measured"] = probe.measured or None
         blocks.append(_block("probes", fields))
     return "\n".join(blocks)
 
@@ -239,7 +248,11 @@ def _plan(policy: _Policy, path: Path) -> Plan:
     return Plan(
         tuple(_edit(table, path) for table in policy.edits),
         tuple(
-            Probe(vector=_vector(table, path), **table.model_dump(exclude={"vector", "sha256"}))
+            Probe(
+                vector=_vector(table, path),
+                before=tuple((_vector(own, path), own.slope) for own in table.before),
+                **table.model_dump(exclude={"vector", "sha256", "before"}),
+            )
             for table in policy.probes
         ),
     )

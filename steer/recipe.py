@@ -119,8 +119,8 @@ def _compile(plan: Plan, model: ChatModel) -> Recipe:
         for vector in edit.vectors:
             check_model(vector, model)
             _check_layers(edit, vector)
-    for probe in plan.probes:
-        check_model(probe.vector, model)
+    for vector in (vector for probe in plan.probes for vector, _ in probe.readings):
+        check_model(vector, model)
     gauges = tuple(_gauge(probe, model) for probe in plan.probes)
     # Every dial has a column of its own, in its own place: without probes there are no others.
     columns = [Column(dial) for dial in range(len(plan.dials))]
@@ -142,21 +142,22 @@ def _compile(plan: Plan, model: ChatModel) -> Recipe:
 
 
 def _gauge(probe: Probe, model: ChatModel) -> Gauge:
-    """`slope * (u.h - negative) / gap + offset`, as one query and one bias."""
-    layer, vector = probe.site.layer, probe.vector
-    unit = vector.directions[layer] if vector.read is None else vector.read[layer]
-    scale, bias = probe.slope, probe.offset
-    if probe.read == "place":
-        gap = vector.gap(layer)
-        if not gap:
-            raise PlanError(
-                f"probe {probe.name!r} at layer {layer}, where both classes read the same",
-                "a class gap that is not 0",
-                "choose another layer or vector",
-            )
-        scale, bias = scale / gap, bias - scale * float(vector.negative[layer]) / gap
+    """`slope * (u.h - negative) / gap + offset`, as one query and one bias; and the same for the tokens before."""
+    layer, bias, queries = probe.site.layer, probe.offset, []
+    for vector, slope in probe.readings:
+        unit = vector.directions[layer] if vector.read is None else vector.read[layer]
+        if probe.read == "place":
+            gap = vector.gap(layer)
+            if not gap:
+                raise PlanError(
+                    f"probe {probe.name!r} at layer {layer}, where both classes read the same",
+                    "a class gap that is not 0",
+                    "choose another layer or vector",
+                )
+            slope, bias = slope / gap, bias - slope * float(vector.negative[layer]) / gap
+        queries.append(unit * slope)
     return Gauge(
-        probe.name, probe.site, (unit * scale).to(model.device), bias, probe.read == "cosine",
+        probe.name, probe.site, torch.stack(queries).to(model.device), bias, probe.read == "cosine",
         math.log(probe.threshold / (1 - probe.threshold)), probe.sharpness, probe.each_token,
     )  # fmt: skip
 

@@ -81,6 +81,7 @@ def adapt(
     budgets: Budgets | None = None,
     refusal: Vector | None = None,
     method: Classifier = "lda",
+    window: int = 1,
     trials: int = 12,
     seed: int = 0,
     limit: int | None = None,
@@ -97,6 +98,7 @@ def adapt(
         budgets: As in `calibrate`.
         refusal: A vector of refusal, instead of extracting one.
         method: Of the probe: "lda" or "logistic".
+        window: Tokens that it reads, from the last one of the prompt backwards.
         trials: Pairs of sides that Optuna tries.
         seed: Of Optuna's sampler.
         limit: The first so many items of each suite.
@@ -113,7 +115,7 @@ def adapt(
         raise RunError(
             f"{trials} trials, suites without {', '.join(sorted(lacking))}", f"suites on {HARMFUL} and {OVER}", "name such"
         )  # fmt: skip
-    parts = extracted(model, contrasts, benign, refusal=refusal, method=method, bar=bar)
+    parts = extracted(model, contrasts, benign, refusal=refusal, method=method, window=window, bar=bar)
     choosing = [_half(suite, "choosing") for suite in suites]
     sides, choice = _search(
         model, parts, choosing, folder / "search", budgets, trials, seed, bar("searching")

@@ -52,7 +52,7 @@ class Parts:
     Args:
         refusal: Mean difference of harmful requests and their harmless twins.
         false_refusal: Surgical direction, which spares the first.
-        component: First principal component of the paired differences.
+        component: First principal component of the paired differences; the mean difference where no set has pairs.
         null_space: A map with a reading of its own.
         condition: CAST's; its prompts are compared with the component.
         probe: Of the risk.
@@ -103,6 +103,7 @@ def extracted(
     *,
     refusal: Vector | None = None,
     method: Classifier = "lda",
+    window: int = 1,
     bar: Callable[[str], Progress] = lambda _what: lambda _done, _total: None,
 ) -> Parts:
     """Extract the parts.
@@ -114,6 +115,7 @@ def extracted(
             refusal, all of them the probe.
         refusal: To use instead of a mean difference of the first set.
         method: Of the probe: "lda" or "logistic".
+        window: Tokens that it reads.
         bar: Makes a progress callback for each of them.
 
     Raises:
@@ -123,9 +125,12 @@ def extracted(
     first = contrasts[0]
     refusal = refusal or extract(model, first, progress=bar("refusal"))
     site: dict[str, Any] = {"layer": refusal.layer, "position": refusal.position, "select_by": "auc"}
-    component = extract(
-        model, first, estimator="pca", **(site | {"position": -1}), progress=bar("first component")
-    )
+    paired = next((own for own in contrasts if len(own.twins("train")) > 1), None)
+    component = refusal  # of differences there is none without pairs
+    if paired is not None:
+        component = extract(
+            model, paired, estimator="pca", **(site | {"position": -1}), progress=bar("first component")
+        )
     examples = [one for own in contrasts for one in examples_of(own)]
     examples += [one for own in benign for one in examples_of(own, None)]
     return Parts(
@@ -135,8 +140,15 @@ def extracted(
         ),
         component,
         extract(model, first, estimator="null_space", **site, progress=bar("null-space map")),
-        _condition(model, first, component),
-        fit_probe(model, examples, method=method, layers=range(refusal.layer + 1), progress=bar("risk")),
+        _condition(model, paired or first, component),
+        fit_probe(
+            model,
+            examples,
+            method=method,
+            window=window,
+            layers=range(refusal.layer + 1),
+            progress=bar("risk"),
+        ),
     )
 
 
@@ -155,7 +167,7 @@ def adaptive(parts: Parts, sides: Mapping[Branch, float], threshold: float) -> P
     """One plan, one pass: each side's edit at its strength; requests of at least so much risk are of the high side."""
     probe = Probe(
         RISK, parts.probe.vector, slope=parts.probe.slope, offset=parts.probe.offset, threshold=threshold,
-        measured=errors_of(parts.probe, threshold),
+        before=parts.probe.before, measured=errors_of(parts.probe, threshold),
     )  # fmt: skip
     edits = [
         branch.edit(parts, strength, RISK if branch.side == "high" else ELSE)

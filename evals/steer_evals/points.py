@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from steer_evals.errors import RunError
-from steer_evals.intervals import Interval, wilson
+from steer_evals.intervals import Interval
 from steer_evals.tax import Tax, WithoutRefusals
 
 HARMFUL, OVER, CAPABILITY = "harmful_refusal", "over_refusal", "capability"
@@ -94,7 +94,10 @@ def read_tax(objects: Iterable[Mapping[str, Any]]) -> list[TaxPoint]:
 
 
 def pooled(points: Iterable[Point], axis: str) -> list[Point]:
-    """One point per strength for an axis that several suites have, each item weighing the same."""
+    """One point per strength for an axis that several suites have, each item weighing the same.
+
+    The interval is made of those of the suites, which are independent (MOVER: Zou & Donner 2008, Statistics in Medicine 27).
+    """
     by_strength: dict[float, list[Point]] = {}
     for point in points:
         if point.axis == axis and point.n and not math.isnan(point.rate):
@@ -118,8 +121,21 @@ def axis_name(axis: str) -> str:
 
 def _pool(strength: float, group: list[Point], axis: str) -> Point:
     n = sum(point.n for point in group)
-    count = sum(round(point.rate * point.n) for point in group)
-    return Point(strength, "all suites", axis, n, count / n, *wilson(count, n), group[0].counted)
+    rate = math.fsum(point.rate * point.n for point in group) / n
+    below, above = (
+        math.hypot(*(point.n / n * (getattr(point, end) - point.rate) for point in group))
+        for end in ("low", "high")
+    )
+    return Point(
+        strength,
+        "all suites",
+        axis,
+        n,
+        rate,
+        max(0.0, rate - below),
+        min(1.0, rate + above),
+        group[0].counted,
+    )
 
 
 def _point(entry: Mapping[str, Any]) -> Point:

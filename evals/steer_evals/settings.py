@@ -53,7 +53,8 @@ def vector_hash(vector: Vector) -> str:
 
 def _probe_settings(probe: Probe) -> list[Any]:
     numbers = (probe.slope, probe.offset, probe.threshold, str(probe.sharpness), probe.read, probe.each_token)
-    return [probe.name, vector_hash(probe.vector), probe.site.layer, *numbers]
+    before = [[vector_hash(vector), slope] for vector, slope in probe.before]
+    return [probe.name, vector_hash(probe.vector), probe.site.layer, *numbers, *before]
 
 
 def _edit_settings(edit: Edit) -> dict[str, Any]:

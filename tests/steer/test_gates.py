@@ -175,6 +175,57 @@ def test_prompts_in_pieces(tiny_llama, make_vector):
         generated(tiny_llama, prefill_chunk_size=4)
 
 
+@pytest.mark.parametrize("chunk", [None, 4, 5])
+def test_a_probe_of_several_tokens_adds_what_each_says(tiny_llama, make_vector, chunk):
+    """By hand, off one hook; in one piece or with a border between the tokens that are read."""
+    vectors = [make_vector(tiny_llama, layer=0, seed=seed) for seed in (7, 8, 9)]
+    rows = []
+    handle = decoder_layers(tiny_llama.hf)[0].register_forward_hook(
+        lambda _m, _i, out: rows.append((out[0] if isinstance(out, tuple) else out).clone())
+    )
+    with torch.no_grad():
+        tiny_llama.hf(input_ids=IDS)
+    handle.remove()
+    slopes = (2.0, -1.5, 0.5)
+    reads = sum(
+        slope * rows[0][:, -1 - back] @ vector.directions[0] / vector.gap(0)
+        for back, (vector, slope) in enumerate(zip(vectors, slopes, strict=True))
+    )
+    middle = float(reads.sort().values[1:3].mean())
+    before = tuple(zip(vectors[1:], slopes[1:], strict=True))
+    probe = Probe("risk", vectors[0], slope=slopes[0], offset=-middle, before=before)
+    plan, risky = two_sided(tiny_llama, make_vector, probe, "-1:"), reads > middle
+    recipe = compile_plan(plan, tiny_llama)
+    torch.testing.assert_close(
+        log_odds(tiny_llama, recipe.gauges, IDS.tolist())[:, 0], reads - middle, rtol=1e-4, atol=1e-4
+    )
+    with steered(tiny_llama, plan) as steering:
+        together = generated(tiny_llama, prefill_chunk_size=chunk)
+        torch.testing.assert_close(steering._gating._odds[:, 0], reads - middle, rtol=1e-4, atol=1e-4)
+    for side, own in zip(sides(plan), (risky, ~risky), strict=True):
+        with steered(tiny_llama, side):
+            torch.testing.assert_close(together[own], generated(tiny_llama)[own], rtol=1e-4, atol=1e-4)
+
+
+def test_every_turn_is_decided_anew(tiny_llama, make_vector):
+    """A second turn over the cache of the first: what counts is its own last token."""
+    probe, _ = probe_of(tiny_llama, make_vector)
+    plan = two_sided(tiny_llama, make_vector, probe, "-1:")
+    with steered(tiny_llama, plan) as steering:
+        first = tiny_llama.hf.generate(IDS, return_dict_in_generate=True, **GREEDY)
+        before = steering._gating._odds.clone()
+        told = first.sequences
+        longer = torch.cat([told, IDS.flip(0)], 1)
+        tiny_llama.hf.generate(longer, past_key_values=first.past_key_values, **GREEDY)
+        after = steering._gating._odds.clone()
+    assert after.shape == before.shape
+    assert not torch.allclose(after, before, atol=1e-2)
+    seen = last_rows(tiny_llama, longer)  # layer 0, which no edit comes before
+    torch.testing.assert_close(
+        after[:, 0], steering.recipe.gauges[0].log_odds(seen[:, None])[:, 0], rtol=1e-2, atol=1e-2
+    )
+
+
 def test_beams_share_what_was_decided(tiny_llama, make_vector):
     probe, risky = probe_of(tiny_llama, make_vector)
     plan = two_sided(tiny_llama, make_vector, probe)
@@ -264,6 +315,7 @@ def test_cosine_reads_rows_at_length_one(tiny_llama, make_vector):
 
 def test_a_policy_carries_its_probes(tiny_llama, make_vector, tmp_path):
     probe, _ = probe_of(tiny_llama, make_vector, sharpness=3.0, measured={"misses": [0.1, 0.0, 0.2], "n": 40})
+    probe = replace(probe, before=((make_vector(tiny_llama, layer=0, seed=9), -0.25),))
     plan = two_sided(tiny_llama, make_vector, probe)
     plan.save(tmp_path / "policy.toml")
     again = Plan.load(tmp_path / "policy.toml")
@@ -281,6 +333,7 @@ def test_a_policy_carries_its_probes(tiny_llama, make_vector, tmp_path):
         "site",
     ):
         assert getattr(own, name) == getattr(probe, name)
+    assert own.before[0][1] == -0.25
     with steered(tiny_llama, plan):
         before = generated(tiny_llama)
     with steered(tiny_llama, again):
@@ -297,9 +350,13 @@ def test_a_policy_carries_its_probes(tiny_llama, make_vector, tmp_path):
         ({"slope": float("nan")}, "a slope that is not 0"),
         ({"read": "angle"}, "place or cosine"),
         ({"layer": 99}, "layer 99"),
+        ({"before": "one", "read": "cosine"}, "one token with either"),
+        ({"before": "one", "each_token": True}, "one token with either"),
     ],
 )
 def test_bad_probes_are_refused(tiny_llama, make_vector, settings, message):
+    if "before" in settings:
+        settings = settings | {"before": ((make_vector(tiny_llama), 1.0),)}
     with pytest.raises(PlanError, match=message):
         Probe(**({"name": "risk", "vector": make_vector(tiny_llama)} | settings))
 

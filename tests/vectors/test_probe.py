@@ -68,7 +68,7 @@ class _Planted:
 @pytest.fixture
 def plant(monkeypatch: pytest.MonkeyPatch) -> Any:
     def put(rows: np.ndarray) -> None:
-        monkeypatch.setattr(probes, "_rows", lambda model, examples, progress: rows[: len(examples)])
+        monkeypatch.setattr(probes, "_rows", lambda model, examples, window, progress: rows[: len(examples)])
 
     return put
 
@@ -264,12 +264,38 @@ def test_a_fitted_probe_is_the_same_each_time_and_its_vector_round_trips(
 def test_risks_of_prompts_are_the_formula_on_captured_activations(tiny_llama: ChatModel) -> None:
     examples = examples_of(load_contrast("refusal"))[:80]
     found = fit_probe(tiny_llama, examples)
-    rows = torch.from_numpy(probes._rows(tiny_llama, examples, lambda *_: None))
+    rows = torch.from_numpy(probes._rows(tiny_llama, examples, 1, lambda *_: None))
     vector, layer = found.vector, found.vector.layer
     along = rows[:, layer].double() @ vector.directions[layer].double()
     place = (along - vector.negative[layer].double()) / vector.gap(layer)
     expected = torch.sigmoid(found.slope * place + found.offset).tolist()
     assert risks(tiny_llama, found, [one.turns for one in examples]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["lda", "logistic"])
+def test_several_tokens_are_read_as_one_plane(tiny_llama: ChatModel, method: probes.Classifier) -> None:
+    """Vectors, slopes and offset say what the classifier on the joined activations says, whatever their signs."""
+    examples = examples_of(load_contrast("refusal"))[:120]
+    found = fit_probe(tiny_llama, examples, method=method, window=3)
+    assert [vector.position for vector, _ in found.before] == [-2, -3]
+    layer, width = found.vector.layer, tiny_llama.width
+    rows = probes._rows(tiny_llama, examples, 3, lambda *_: None)[:, layer].astype(np.float64)
+    table = probes._table(examples)
+    plane = planes.FITS[method](rows, table)
+    odds = np.full(len(rows), found.offset)
+    for at, (vector, slope) in enumerate([(found.vector, found.slope), *found.before]):
+        along = rows[:, at * width : (at + 1) * width] @ vector.directions[layer].double().numpy()
+        odds += slope * (along - float(vector.negative[layer])) / vector.gap(layer)
+        assert vector.gap(layer) > 0
+    reading = rows @ plane.normal + plane.bias
+    slope, offset = np.polyfit(reading, odds, 1)
+    assert odds == pytest.approx(slope * reading + offset, abs=1e-4)
+    assert slope > 0
+    assert risks(tiny_llama, found, [one.turns for one in examples]) == pytest.approx(
+        1 / (1 + np.exp(-odds)), abs=1e-4
+    )
+    with pytest.raises(ContrastError, match="a window of 0"):
+        fit_probe(tiny_llama, examples, window=0)
 
 
 def test_conversations_and_progress(tiny_llama: ChatModel) -> None:

@@ -83,6 +83,7 @@ class FittedProbe:
         vector: The normal at every layer, + is risky; `vector.layer` is the chosen one.
         slope: Of the risk, per class gap.
         offset: Of the risk.
+        before: The same of the tokens before the last one, nearest first: vectors and slopes, whose readings are added.
         auc: Over all requests, classes and sources weighed as in fitting.
         twins_auc: Over the requests whose pair holds both classes.
         twins_ranked: Share of pairs of twins of which the risky one reads higher; nan without twins.
@@ -97,6 +98,7 @@ class FittedProbe:
     vector: Vector
     slope: float
     offset: float
+    before: tuple[tuple[Vector, float], ...]
     auc: Area
     twins_auc: Area
     twins_ranked: float
@@ -114,6 +116,7 @@ def fit_probe(
     *,
     method: Classifier = "lda",
     layers: Sequence[int] | None = None,
+    window: int = 1,
     folds: int = 5,
     seed: int = 0,
     progress: Progress | None = None,
@@ -128,6 +131,7 @@ def fit_probe(
             requests that many are drawn.
         method: "lda" or "logistic".
         layers: 0-based, those to choose from; default: the first three quarters.
+        window: How many tokens are read, from the last one backwards.
         folds: At least 2.
         seed: Of the draw and of the folds.
         progress: Called as `progress(done, total)`, in prompts run and layers fitted.
@@ -140,6 +144,8 @@ def fit_probe(
     """
     chosen_from = _layers(model, layers)
     _require_plain(model)
+    if window < 1:
+        raise ContrastError(f"a window of {window} tokens", "1 or more", "leave it at 1")
     if method not in get_args(Classifier):
         raise ContrastError(f"method {method!r}", " or ".join(get_args(Classifier)), "choose one")
     used = _drawn(examples, seed)
@@ -149,7 +155,7 @@ def fit_probe(
     twins = of_twins(table.risky, pairs)
     judged = twins if twins.any() else np.ones_like(twins)
     tally = Tally(progress, len(used) + model.layers)
-    rows = _rows(model, used, tally.stage())  # [n, l, d]
+    rows = _rows(model, used, window, tally.stage())  # [n, l, w * d]
     fit, splits = FITS[method], splits_of(table, folds, seed)
     stage = tally.stage()
     planes: list[Plane] = []
@@ -170,11 +176,19 @@ def fit_probe(
         {layer: one[judged] for layer, one in read.items()}, table._replace(clusters=pairs).only(judged)
     )
     note = _note(used, twins)
-    how = {"folds": folds, "seed": seed, "layers": list(chosen_from)}
-    vector = _vector(model, used, rows, table, planes, layer, method, how, note)
+    how = {"folds": folds, "seed": seed, "layers": list(chosen_from), "window": window}
+    width = model.width
+    shares = [slice(at, at + width) for at in range(0, window * width, width)]
+    vectors = [
+        _vector(
+            model, used, rows[..., share], table, [plane.normal[share] for plane in planes], layer, -1 - back, method,
+            how, note,
+        )
+        for back, share in enumerate(shares)
+    ]  # fmt: skip
     at = rows[:, layer].astype(np.float64)
-    slope, offset = _in_places(
-        vector, at, table, planes[layer], *platt(read[layer], table.risky, table.weights)
+    slopes, offset = _in_places(
+        vectors, at, table, planes[layer], *platt(read[layer], table.risky, table.weights)
     )
 
     def auc(layer: int, keep: Bools) -> Area:
@@ -183,9 +197,10 @@ def fit_probe(
 
     risks = held_out_risks(read[layer], table, splits)
     return FittedProbe(
-        vector=vector,
-        slope=slope,
+        vector=vectors[0],
+        slope=slopes[0],
         offset=offset,
+        before=tuple(zip(vectors[1:], slopes[1:], strict=True)),
         auc=auc(layer, np.ones_like(twins)),
         twins_auc=auc(layer, twins),
         twins_ranked=ranked(read[layer], table.risky, pairs),
@@ -216,10 +231,14 @@ def risks(
         ContrastError, SiteError, ModelError: As in `capture`; also SiteError for a model that is being steered.
     """
     _require_plain(model)
-    vector = probe.vector
-    along = project(model, prompts, [vector.position], vector.directions[None], progress)[:, 0, vector.layer]
-    place = (along - float(vector.negative[vector.layer])) / vector.gap(vector.layer)
-    found: list[float] = torch.sigmoid(probe.slope * place + probe.offset).tolist()
+    readings = [(probe.vector, probe.slope), *probe.before]
+    layer, positions = probe.vector.layer, [vector.position for vector, _ in readings]
+    directions = torch.stack([vector.directions for vector, _ in readings])
+    along = project(model, prompts, positions, directions, progress)[..., layer]  # [n, w]
+    odds = torch.full((len(prompts),), probe.offset, dtype=along.dtype)
+    for (vector, slope), own in zip(readings, along.T, strict=True):
+        odds += slope * (own - float(vector.negative[layer])) / vector.gap(layer)
+    found: list[float] = torch.sigmoid(odds).tolist()
     return found
 
 
@@ -313,11 +332,14 @@ def _drawn(examples: Sequence[Example], seed: int) -> list[Example]:
     return [examples[row] for row in sorted(kept)]
 
 
-def _rows(model: ChatModel, examples: Sequence[Example], progress: Progress) -> NDArray[np.float32]:
-    """`[n, l, d]`, the last token of every prompt at every layer."""
-    found = torch.empty(len(examples), model.layers, model.width)
-    for at, states in activations(model, [one.turns for one in examples], [-1], progress):
-        found[at.cpu()] = states[:, 0].float().cpu()
+def _rows(
+    model: ChatModel, examples: Sequence[Example], window: int, progress: Progress
+) -> NDArray[np.float32]:
+    """`[n, l, w * d]`, the last tokens of every prompt at every layer, the very last first."""
+    found = torch.empty(len(examples), model.layers, window * model.width)
+    positions = [-1 - back for back in range(window)]
+    for at, states in activations(model, [one.turns for one in examples], positions, progress):
+        found[at.cpu()] = states.float().transpose(1, 2).flatten(2).cpu()
     if not bool(torch.isfinite(found).all()):
         raise ContrastError(
             "activations with NaN or infinite values", "finite activations", "load the model in float32"
@@ -330,16 +352,22 @@ def _vector(
     examples: Sequence[Example],
     rows: NDArray[np.float32],
     table: Table,
-    planes: Sequence[Plane],
+    normals: Sequence[Floats],
     layer: int,
+    position: int,
     method: str,
     how: Mapping[str, Any],
     note: str,
 ) -> Vector:
-    normals = np.stack([plane.normal for plane in planes])  # [l, d]
-    lengths = np.linalg.norm(normals, axis=1)
-    unit = torch.from_numpy(normals / lengths[:, None]).float()
+    """Of one token's share of the normals `[l, d]`; it points to the risky class, so its slope may be below 0."""
+    normal = np.stack(normals)
+    unit = torch.from_numpy(normal / np.linalg.norm(normal, axis=1)[:, None]).float()
     along = np.einsum("nld,ld->nl", rows, unit.double().numpy(), dtype=np.float64)
+    gaps = np.average(along[table.risky], 0, table.weights[table.risky]) - np.average(
+        along[~table.risky], 0, table.weights[~table.risky]
+    )
+    unit[gaps < 0] *= -1
+    along[:, gaps < 0] *= -1
     means = [
         torch.from_numpy(np.average(along[side], 0, table.weights[side]))
         for side in (table.risky, ~table.risky)
@@ -361,8 +389,8 @@ def _vector(
         "estimator_parameters": json.dumps(how),
         "point": "resid_post",
         "layer": str(layer),
-        "position": "-1",
-        "positions": "[-1]",
+        "position": str(position),
+        "positions": f"[{position}]",
         "scores": "",
         "units": "",
         "warning": note,
@@ -371,20 +399,21 @@ def _vector(
 
 
 def _in_places(
-    vector: Vector, rows: Floats, table: Table, plane: Plane, slope: float, offset: float
-) -> tuple[float, float]:
-    """Slope and offset per class gap, of what was fitted per unit of the plane's reading."""
-    layer = vector.layer
-    length = float(np.linalg.norm(plane.normal))
-    along = np.average(rows, 0, table.weights)
-    # The file's direction is rounded to float32; what that moves the mean reading by goes into the bias.
-    bias = (
-        plane.bias
-        + float(along @ plane.normal)
-        - length * float(along @ vector.directions[layer].double().numpy())
-    )
-    gap, negative = vector.gap(layer), float(vector.negative[layer])
-    return slope * length * gap, slope * (length * negative + bias) + offset
+    vectors: Sequence[Vector], rows: Floats, table: Table, plane: Plane, slope: float, offset: float
+) -> tuple[list[float], float]:
+    """Slopes and offset per class gap, of what was fitted per unit of the plane's reading."""
+    layer, width = vectors[0].layer, vectors[0].width
+    middle = np.average(rows, 0, table.weights)
+    slopes, bias = [], plane.bias
+    for at, vector in enumerate(vectors):
+        own = slice(at * width, (at + 1) * width)
+        unit = vector.directions[layer].double().numpy()
+        along = math.copysign(float(np.linalg.norm(plane.normal[own])), float(plane.normal[own] @ unit))
+        # The file's direction is rounded to float32; what that moves the mean reading by goes into the bias.
+        bias += float(middle[own] @ plane.normal[own]) - along * float(middle[own] @ unit)
+        bias += along * float(vector.negative[layer])
+        slopes.append(slope * along * vector.gap(layer))
+    return slopes, slope * bias + offset
 
 
 def _note(examples: Sequence[Example], twins: Bools) -> str:
