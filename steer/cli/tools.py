@@ -40,7 +40,7 @@ def generate(
     strength: Annotated[
         float | None,
         typer.Option(
-            help="In class gaps for add; 1 if a vector or policy is given alone, 0 is the plain model.",
+            help="In class gaps for add; by default where the policy stands, or 1; 0 is the plain model.",
             show_default=False,
         ),
     ] = None,

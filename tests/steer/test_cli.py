@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 import steer
 from steer.plan import Edit, Plan
+from steer.policy import Dial, save_policy
 from steer_evals.card import Bound, Cell
 from steer_evals.intervals import UNKNOWN, wilson
 from steer_vectors.models import ChatModel
@@ -166,6 +167,12 @@ def test_a_policy_steers_as_its_vector_does(cli: Any, place: Place) -> None:
 
 def test_dials_are_set_by_name(cli: Any, place: Place) -> None:
     policy, vector = str(place.folder / "dials.toml"), steer.load_vector(place.vector)
+    low = place.folder / "low.toml"
+    save_policy(Plan.add(vector), low, {"strength": Dial(-0.5, -1.0, 0.0, {})})
+    (row,) = strict(
+        cli.done("generate", place.model, "Hi", "--max-new-tokens", "2", "--policy", str(low), "--json")
+    )
+    assert row["strength"] == {"strength": -0.5}  # where the policy says
     Plan((Edit("add", vector, dial="more"), Edit("ablate", vector, dial="less"))).save(policy)
     ask = ("generate", place.model, "Hi", "--max-new-tokens", "6", "--json")
     (row,) = strict(cli.done(*ask, "--policy", policy, "--dial", "more=2", "--dial", "less=0"))
