@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -189,25 +190,27 @@ def _search(
             choice = best(risk, rows(sides["low"]), rows(sides["high"]), budgets)
         except LivenessError as error:
             raise optuna.TrialPruned from error
-        tried.append((choice, sides))
-        progress(len(tried), trials)
+        finally:
+            progress(trial.number + 1, trials)
         return 100 * choice.below + 10 * choice.miss + choice.cost
 
-    tried: list[tuple[Choice, dict[Side, Branch]]] = []
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     # What works on most models is tried first.
-    for layers in ("after", "one", "all"):
+    for kind, layers in (("clamp", "after"), ("add", "one"), ("clamp", "all")):
         likely = {
-            "scope": "all",
-            "low kind": "clamp",
-            "high kind": "clamp",
-            "low layers": layers,
-            "high layers": layers,
+            f"{side} {what}": own for side in MOVES for what, own in (("kind", kind), ("layers", layers))
         }
-        study.enqueue_trial(likely)
+        study.enqueue_trial({"scope": "all", **likely})
     study.optimize(objective, n_trials=trials)
-    choice, sides = min(tried, key=lambda own: own[0].better)
-    return sides, choice
+    if not answered:
+        raise RunError("edits that move nothing", "some that do", "raise --trials, or check the vector")
+    # What has answered once goes with any other for nothing.
+    lows, highs = ([branch for branch in answered if branch.side == side] for side in MOVES)
+    found = [
+        (best(risk, answered[low], answered[high], budgets), low, high) for low, high in product(lows, highs)
+    ]
+    choice, low, high = min(found, key=lambda own: own[0].better)
+    return {"low": low, "high": high}, choice
 
 
 def adapted_fields(found: Adapted) -> dict[str, Any]:

