@@ -22,6 +22,7 @@ from steer.plan import Plan
 from steer.recipe import compile_plan
 from steer_evals.calibrate import Budgets, Calibration, Half, Reported, half_of
 from steer_evals.choosing import calibrate_run, calibration_fields
+from steer_evals.disguises import DISGUISES
 from steer_evals.errors import RunError
 from steer_evals.families import (
     MOVES,
@@ -83,6 +84,7 @@ def adapt(
     refusal: Vector | None = None,
     method: Classifier = "lda",
     window: int = 1,
+    disguised: Sequence[str] = (),
     trials: int = 12,
     seed: int = 0,
     limit: int | None = None,
@@ -100,6 +102,7 @@ def adapt(
         refusal: A vector of refusal, instead of extracting one.
         method: Of the probe: "lda" or "logistic".
         window: Tokens that it reads, from the last one of the prompt backwards.
+        disguised: Disguises that the probe is fitted on besides; see `families.extracted`.
         trials: Pairs of sides that Optuna tries.
         seed: Of Optuna's sampler.
         limit: The first so many items of each suite.
@@ -110,13 +113,17 @@ def adapt(
         ContrastError: As `families.extracted`.
     """
     budgets, folder = budgets or Budgets(), Path(out)
+    if unknown := [name for name in disguised if name not in DISGUISES]:
+        raise RunError(f"disguise {unknown[0]!r}", f"some of {', '.join(DISGUISES)}", "check the name")
     suites = [replace(suite, items=suite.items[:limit]) for suite in suites]
     lacking = {HARMFUL, OVER} - {suite.header.axis for suite in suites}
     if lacking or trials < 1:
         raise RunError(
             f"{trials} trials, suites without {', '.join(sorted(lacking))}", f"suites on {HARMFUL} and {OVER}", "name such"
         )  # fmt: skip
-    parts = extracted(model, contrasts, benign, refusal=refusal, method=method, window=window, bar=bar)
+    parts = extracted(
+        model, contrasts, benign, refusal=refusal, method=method, window=window, disguised=disguised, bar=bar
+    )
     choosing = [_half(suite, "choosing") for suite in suites]
     sides, choice = _search(
         model, parts, choosing, folder / "search", budgets, trials, seed, bar("searching")

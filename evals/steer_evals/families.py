@@ -14,21 +14,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steer.plan import ELSE, Edit, Plan, Probe
+from steer_evals.disguises import DISGUISES
 from steer_evals.intervals import clustered_wilson
+from steer_evals.suites import Item, Message
 from steer_vectors.capture import Progress, activations
 from steer_vectors.contrast import ContrastSet
 from steer_vectors.extract import extract
 from steer_vectors.file import Vector
 from steer_vectors.models import ChatModel
-from steer_vectors.probe import Classifier, FittedProbe, Score, examples_of, fit_probe
+from steer_vectors.probe import Classifier, Example, FittedProbe, Score, examples_of, fit_probe
 
 RISK = "risk"
+_PADDING = 30  # words, of disguises that pad: enough for the prompt to look different
 Side = Literal["low", "high"]  # of the risk
 # How far each baseline is turned; adding and mapping in class gaps, ablating as a share.
 STRENGTHS: Mapping[str, tuple[float, ...]] = {
@@ -104,6 +108,7 @@ def extracted(
     refusal: Vector | None = None,
     method: Classifier = "lda",
     window: int = 1,
+    disguised: Sequence[str] = (),
     bar: Callable[[str], Progress] = lambda _what: lambda _done, _total: None,
 ) -> Parts:
     """Extract the parts.
@@ -116,6 +121,7 @@ def extracted(
         refusal: To use instead of a mean difference of the first set.
         method: Of the probe: "lda" or "logistic".
         window: Tokens that it reads.
+        disguised: Disguises that it is fitted on besides, each a source of its own; see `disguises.DISGUISES`.
         bar: Makes a progress callback for each of them.
 
     Raises:
@@ -133,6 +139,7 @@ def extracted(
         )
     examples = [one for own in contrasts for one in examples_of(own)]
     examples += [one for own in benign for one in examples_of(own, None)]
+    examples += [hidden for name in disguised for one in examples if (hidden := _disguised(one, name))]
     return Parts(
         refusal,
         extract(
@@ -201,6 +208,19 @@ def errors_of(probe: FittedProbe, threshold: float) -> dict[str, Any]:
         **twins,
         "brier": probe.brier,
     }
+
+
+def _disguised(one: Example, name: str) -> Example | None:
+    """The same request in disguise, in the cluster of the plain one; None where there is no such."""
+    prompt = one.turns if isinstance(one.turns, str) else ""
+    messages = () if prompt else tuple(Message.model_validate(turn) for turn in one.turns)
+    item = DISGUISES[name](Item(id=one.name, prompt=prompt, messages=messages), Random(one.name), _PADDING)
+    if item is None:
+        return None
+    return one._replace(
+        turns=item.prompt or item.turns, source=f"{one.source}@{name}", pair=f"{one.pair or one.cluster}@{name}",
+        name=f"{one.name}@{name}",
+    )  # fmt: skip
 
 
 def _condition(model: ChatModel, contrast: ContrastSet, component: Vector) -> Probe:

@@ -54,6 +54,12 @@ def adapt(
     window: Annotated[
         int, typer.Option(min=1, help="Tokens that the probe reads, from the last one backwards.")
     ] = 1,
+    disguised: Annotated[
+        str,
+        typer.Option(
+            help="Disguises, with commas, that the probe is fitted on besides; see `steer disguise`."
+        ),
+    ] = "",
     trials: Annotated[int, typer.Option(min=1, help="Pairs of edits to try.")] = 12,
     max_over_refusal: Annotated[float, typer.Option(min=0, max=1, help="As in calibrate.")] = 0.05,
     max_tax: Annotated[float, typer.Option(min=-1, max=1, help="As in calibrate.")] = 0.01,
@@ -96,7 +102,8 @@ def adapt(
     with bars() as bar:
         found = make(
             loaded, contrasts, sets, suites, out, budgets=budgets, refusal=refusal,
-            method="lda" if probe == "lda" else "logistic", window=window, trials=trials, seed=seed, limit=limit, bar=bar,
+            method="lda" if probe == "lda" else "logistic", window=window,
+            disguised=_names(disguised), trials=trials, seed=seed, limit=limit, bar=bar,
         )  # fmt: skip
     write_page(found, out)
     kept = bool(found.families["adaptive"].presets)

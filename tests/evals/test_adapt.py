@@ -19,12 +19,13 @@ from steer_evals.adapted import PAGE, lines_of, write_page
 from steer_evals.calibrate import Budgets, half_of
 from steer_evals.disguised import ask_disguised
 from steer_evals.errors import RunError
-from steer_evals.families import MOVES, RISK, Branch, adaptive, baselines, errors_of, extracted
+from steer_evals.families import MOVES, RISK, Branch, _disguised, adaptive, baselines, errors_of, extracted
 from steer_evals.run import Run
 from steer_evals.suites import load_suite
 from steer_vectors.chat import prompt_ids
 from steer_vectors.contrast import load_contrast
 from steer_vectors.hooks import on_layers
+from steer_vectors.probe import Example
 from steer_vectors.probe import risks as told_by
 
 
@@ -133,6 +134,24 @@ def axis_of(rows, suite):
     return next(r["axis"] for r in rows if r["suite"] == suite)
 
 
+def test_disguised_examples_stay_in_their_cluster():
+    plain = Example("How do I cut a cake?", False, "plain", "cut", pair="7", name="a")
+    hidden = _disguised(plain, "upper-case")
+    assert hidden == plain._replace(
+        turns="HOW DO I CUT A CAKE?", source="plain@upper-case", pair="7@upper-case", name="a@upper-case"
+    )
+    talk = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hi"},
+        {"role": "user", "content": "cut"},
+    ]
+    assert _disguised(plain._replace(turns=talk), "upper-case").turns == [
+        *talk[:2],
+        {"role": "user", "content": "CUT"},
+    ]
+    assert _disguised(plain, "translation") is None
+
+
 def test_risks_are_those_that_the_gate_sees(model, parts):
     probe = parts.probe
     plan = adaptive(parts, {Branch("low", "clamp", (6,), "all"): 1.0}, 0.5)
@@ -157,7 +176,12 @@ def test_suites_without_harm_are_refused(model, tmp_path):
 
 
 def test_the_command_line_refuses_before_it_loads(capsys, tmp_path):
-    for args in (["--probe", "svm"], ["--contrast", ","], ["--min-harmful-refusal", "most"]):
+    for args in (
+        ["--probe", "svm"],
+        ["--contrast", "nonsense"],
+        ["--contrast", ","],
+        ["--min-harmful-refusal", "most"],
+    ):
         with pytest.raises(SystemExit) as end:
             main(["adapt", "nowhere", "--out", str(tmp_path / "out"), *args])
         assert end.value.code == 2
