@@ -194,7 +194,9 @@ class Steering:
         places = self.timeline.places(given)
         if self._gating is not None:
             generated = self.timeline.generated(given) is not None
-            self._gating.begin(places, self.timeline.prompts, generated=generated)
+            self._gating.begin(
+                places, self.timeline.prompts, generated=generated, beams=self.timeline.beams > 1
+            )
         if self._live is not None:
             self._turn(self._live, given)
         rows = self._strengths  # [b, dials]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from steer.apply import Steering, Strength, steered, strength_rows
 from steer.errors import PlanError
-from steer.gates import shares
+from steer.gates import Gauge, shares
 from steer.plan import ELSE, Edit, Gate, Plan, Probe
 from steer.recipe import Recipe, Step, compile_plan
 from steer_vectors.chat import Prompt, prompt_ids
@@ -194,11 +194,10 @@ def explain(
     strengths = strength_rows(strength, recipe)
     ids = prompt_ids(model.tokenizer, prompt)
     places = _places(plan, recipe)
-    risks = [(gauge.site, gauge.log_odds) for gauge in recipe.gauges]
     along = [(own.site, _place(own.edit.vector, _layer_of(own))) for own in places]
     cosines = [(own.site, _cosine(own.edit.gate, own.site.layer)) for own in places]
     with (
-        _noting(model, risks) as odds,
+        _noting(model, _risks(recipe)) as odds,
         _noting(model, along) as before,
         _noting(model, cosines) as cosine,
         steered(model, recipe, strength) as steering,
@@ -206,7 +205,7 @@ def explain(
         _noting(model, [(own.site, _dose(steering, own.step)) for own in places]) as doses,
     ):
         said = _answer(model, ids, tokens)
-    with _noting(model, risks) as plain_odds:
+    with _noting(model, _risks(recipe)) as plain_odds:
         plain = _answer(model, ids, tokens)
 
     at_end = [torch.cat(own)[len(ids) - 1] for own in odds]
@@ -222,6 +221,23 @@ def explain(
         _said(model, plain, _tokens(model, [*ids, *plain], plain_odds)[len(ids) :]),
         _said(model, said, _tokens(model, [*ids, *said], odds)[len(ids) :]),
     )
+
+
+def _risks(recipe: Recipe) -> list[tuple[Site, Callable[[Tensor], Tensor]]]:
+    """Log-odds of every token as it is read, one forward after the other: some probes read the tokens before it too."""
+
+    def reader(gauge: Gauge) -> Callable[[Tensor], Tensor]:
+        before: list[Tensor] = []
+
+        def read(hidden: Tensor) -> Tensor:
+            rows = torch.cat([*before, hidden], -2)
+            before[:] = [rows[..., max(0, rows.shape[-2] - len(gauge.query) + 1) :, :].clone()]
+            found: Tensor = gauge.log_odds(rows)
+            return found[..., -hidden.shape[-2] :]
+
+        return read
+
+    return [(gauge.site, reader(gauge)) for gauge in recipe.gauges]
 
 
 def explanation_fields(found: Explanation) -> dict[str, Any]:

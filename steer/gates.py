@@ -95,20 +95,40 @@ class Gating:
         # Of each query of each probe, and of the probes; nan = not read yet.
         self._parts = torch.full((1, sum(len(gauge.query) for gauge in gauges)), math.nan)
         self._odds = torch.full((1, len(gauges)), math.nan)
+        self._every = any(gauge.each_token for gauge in gauges)
         self._places: Places | None = None  # None: nothing to read in this forward
         self._prompts = -1
 
-    def begin(self, places: Places, prompts: int, *, generated: bool) -> None:
-        """A forward begins; `prompts` is another number than before if it reads a new prompt."""
-        every = any(gauge.each_token for gauge in self._gauges)
-        self._places = places if every or not generated else None
-        rows = len(places.real)
-        if prompts != self._prompts or len(self._odds) != rows:
+    def begin(self, places: Places, prompts: int, *, generated: bool, beams: bool) -> None:
+        """A forward begins; `prompts` is another number than before if it reads a new prompt.
+
+        Raises:
+            PlanError: An answer goes on of which the prompt was not read; beams, whose rows change places, under a probe that
+                remembers what each row said.
+        """
+        if beams and self._every:
+            raise PlanError(
+                "beams under a probe that reads every token", "one row an answer", "leave out one of them"
+            )
+        self._places = places if self._every or not generated else None
+        rows, known = len(places.real), len(self._odds)
+        if prompts == self._prompts and known < rows and rows % known == 0:
+            # One prompt was read for several answers.
             self._odds, self._parts = (
-                torch.full((rows, known.shape[1]), math.nan, device=places.position.device)
-                for known in (self._odds, self._parts)
+                x.repeat_interleave(rows // known, 0) for x in (self._odds, self._parts)
+            )
+        elif prompts != self._prompts or known != rows:
+            self._odds, self._parts = (
+                torch.full((rows, own.shape[1]), math.nan, device=places.position.device)
+                for own in (self._odds, self._parts)
             )
             self._prompts = prompts
+        if generated and not torch.compiler.is_compiling() and bool(self._odds.isnan().any()):
+            raise PlanError(
+                "an answer of which the last tokens of the prompt were not read in this `with`",
+                "prompts that are read under the plan",
+                "read the whole prompt, or do not cache it before",
+            )
 
     def shares(self) -> Tensor:
         """`[n, g + 1]`, of the rows of this forward."""
@@ -136,14 +156,17 @@ class Gating:
                 for back in range(len(gauge.query)):
                     here = (position == end - 1 - back) & real
                     new = gauge.part(hidden[every, here.int().argmax(1)], back)
-                    parts[:, first + back] = torch.where(here.any(1), new, parts[:, first + back])
-                odds[:, at] = parts[:, first : first + len(gauge.query)].sum(1) + gauge.bias
+                    new = torch.where(here.any(1), new, parts[:, first + back])
+                    # What stands before the prompt's first token adds nothing.
+                    parts[:, first + back] = torch.where(end[:, 0] > back, new, 0.0)
+                ends = ((position == end - 1) & real).any(1)
+                decided = parts[:, first : first + len(gauge.query)].sum(1) + gauge.bias
                 if gauge.each_token:
                     # What padding and the prompt say before its last token does not count.
                     said = gauge.log_odds(hidden).masked_fill(~((position >= end) & real), -math.inf)
-                    odds[:, at] = torch.maximum(
-                        torch.fmax(odds[:, at], self._odds[:, at].to(odds.device)), said.amax(1)
-                    )
+                    so_far = torch.where(ends, decided, torch.fmax(decided, odds[:, at]))
+                    decided = torch.maximum(so_far, said.amax(1))
+                odds[:, at] = decided
             self._parts, self._odds = (x.to(self._odds.device) for x in (parts, odds))
             if last:
                 self._check_whole()
@@ -197,7 +220,12 @@ def _read(model: ChatModel, gauges: Sequence[Gauge], prompts: Sequence[Sequence[
         def read(hidden: Tensor) -> None:
             for at, gauge in enumerate(gauges):
                 if gauge.site == site:
-                    found[:, at] = gauge.log_odds(hidden[:, -len(gauge.query) :])[:, -1].cpu()
+                    found[:, at] = gauge.bias
+                    for back in range(min(len(gauge.query), hidden.shape[1])):
+                        read = gauge.part(hidden[:, -1 - back], back) * batch.mask[:, -1 - back].to(
+                            hidden.device
+                        )
+                        found[:, at] += read.cpu()
             if site == sites[-1]:
                 raise _Enough
 

@@ -102,6 +102,7 @@ class Timeline:
 
     def __init__(self, device: torch.device) -> None:
         self.prompts = 0  # begun so far, where that is known without compiled code
+        self.beams = 1  # of the `generate` that runs
         self._pinned = False
         self._slots = torch.zeros((), dtype=torch.int64, device=device)  # of the prompt, padding included
         self._left = torch.zeros(1, dtype=torch.int64, device=device)  # padding before each row
@@ -162,11 +163,13 @@ class Timeline:
             rows, slots = (1, 1) if prompt is None else prompt.shape[:2]
             mask = named.get("attention_mask")
             self._begin(rows, slots if mask is None else mask.shape[1], mask)
+            given = named.get("num_beams") or getattr(named.get("generation_config"), "num_beams", None)
+            self.beams = given or getattr(own.generation_config, "num_beams", None) or 1
             self._pinned = True
             try:
                 return inner(*args, **named)
             finally:
-                self._pinned = False
+                self._pinned, self.beams = False, 1
 
         own.generate = generate
         try:

@@ -62,6 +62,7 @@ class Adapted(NamedTuple):
         choice: Strengths, threshold and rates on the choosing half.
         sides: What each side does.
         plan: The policy's.
+        risk: Of every item of the suites, by suite and id, as the policy's probe reads it.
         families: By name, baselines first: an operating point each, under the same budgets, and its numbers on the
             reporting half.
     """
@@ -70,6 +71,7 @@ class Adapted(NamedTuple):
     choice: Choice
     sides: Mapping[Side, Branch]
     plan: Plan
+    risk: Mapping[tuple[str, str], float]
     families: Mapping[str, Calibration]
 
 
@@ -124,10 +126,18 @@ def adapt(
     parts = extracted(
         model, contrasts, benign, refusal=refusal, method=method, window=window, disguised=disguised, bar=bar
     )
+    for own in baselines(parts).values():
+        compile_plan(own, model)  # what cannot be compared is said before the search
     choosing = [_half(suite, "choosing") for suite in suites]
     sides, choice = _search(
         model, parts, choosing, folder / "search", budgets, trials, seed, bar("searching")
     )
+    if not choice.low and not choice.high:
+        raise RunError(
+            "a search in which no edit does better than the plain model under these budgets",
+            "one that does",
+            "loosen the budgets, add contrast sets, or raise --trials",
+        )
     scales = {sides["low"]: choice.low, sides["high"]: choice.high}
     plan = adaptive(parts, scales, choice.threshold)
     runs = {
@@ -141,7 +151,7 @@ def adapt(
         name: calibrate_run(run, budgets, runs["naive"], folder / POLICY if name == ADAPTIVE else None)
         for name, run in runs.items()
     }
-    found = Adapted(parts, choice, sides, plan, families)
+    found = Adapted(parts, choice, sides, plan, risks(model, plan, suites), families)
     write_whole(folder / FOUND, json.dumps(adapted_fields(found), indent=1, allow_nan=False))
     return found
 
@@ -209,10 +219,10 @@ def _search(
         }
         study.enqueue_trial({"scope": "all", **likely})
     study.optimize(objective, n_trials=trials)
-    if not answered:
-        raise RunError("edits that move nothing", "some that do", "raise --trials, or check the vector")
     # What has answered once goes with any other for nothing.
     lows, highs = ([branch for branch in answered if branch.side == side] for side in MOVES)
+    if not lows or not highs:
+        raise RunError("edits that move nothing", "some that do", "raise --trials, or check the vector")
     found = [
         (best(risk, answered[low], answered[high], budgets), low, high) for low, high in product(lows, highs)
     ]
@@ -238,8 +248,8 @@ def adapted_fields(found: Adapted) -> dict[str, Any]:
 
 
 def point_of(found: Calibration) -> Reported:
-    """A family's operating point: the mildest that keeps the budgets, or else the nearest."""
-    strength = found.presets.get("mild") if found.presets else found.nearest and found.nearest.strength
+    """A family's operating point: where the policy's dial stands if the budgets are kept, or else the nearest."""
+    strength = found.presets.get("moderate") if found.presets else found.nearest and found.nearest.strength
     return found.reported[strength or 0.0]
 
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from steer_evals.errors import RunError
 from steer_evals.frontier import Ratio, Saving, exchange_rate, saving
 from steer_evals.frontier_of_rows import frontier_points
-from steer_evals.intervals import UNKNOWN, Interval, paired_bootstrap, wilson
+from steer_evals.intervals import UNKNOWN, Interval, mean_interval, paired_bootstrap
 from steer_evals.points import CAPABILITY, HARMFUL, INVALID_LIMIT, OVER, Point, most_invalid
 from steer_evals.rows import Row
 from steer_evals.summary import curve, flags, invalid_points, taxes
@@ -114,6 +114,20 @@ def half_of(suite: str, item: str) -> Half:
     return "choosing" if hashlib.sha256(f"{suite}/{item}".encode()).digest()[0] % 2 else "reporting"
 
 
+def require_floor(budgets: Budgets, refused: float) -> None:
+    """Going below what the plain model refuses takes a word.
+
+    Raises:
+        RunError: A floor that does, without `below_plain`.
+    """
+    if budgets.floor is not None and budgets.floor < refused and not budgets.below_plain:
+        raise RunError(
+            f"a floor of {budgets.floor:g} where the plain model refuses {refused:.3f} of the harmful requests",
+            "no less than that",
+            "leave the floor out, or add --below-plain, which the policy will say",
+        )
+
+
 def calibrate(
     rows: Iterable[Row], budgets: Budgets | None = None, naive: Iterable[Row] | None = None
 ) -> Calibration:
@@ -173,12 +187,7 @@ def _settings(rows: Sequence[Row], budgets: Budgets) -> list[Setting]:
     harmful, over = (_refusals(rows, axis) for axis in (HARMFUL, OVER))
     clusters = _clusters(rows)
     refused = _mean(harmful[0.0])
-    if budgets.floor is not None and budgets.floor < refused and not budgets.below_plain:
-        raise RunError(
-            f"a floor of {budgets.floor:g} where the plain model refuses {refused:.3f} of the harmful requests",
-            "no less than that",
-            "leave the floor out, or add --below-plain, which the policy will say",
-        )
+    require_floor(budgets, refused)
     lost = {point.strength: point.tax.total for point in taxes(rows)}
     invalid = most_invalid(invalid_points(rows))
     found = []
@@ -327,7 +336,7 @@ def _difference(
     now: Mapping[_Item, float], plain: Mapping[_Item, float], clusters: Mapping[_Item, str]
 ) -> Interval:
     differences, items = _paired(now, plain)
+    names = [clusters[item] for item in items]
     if any(differences):
-        return paired_bootstrap(differences, [clusters[item] for item in items])
-    unseen = wilson(0, len(differences)).high
-    return Interval(-unseen, unseen)
+        return paired_bootstrap(differences, names)
+    return mean_interval(differences, names, bounds=(-1.0, 1.0))  # of which a bootstrap would say nothing

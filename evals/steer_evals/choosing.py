@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from steer.plan import Plan
 from steer.policy import Dial, save_policy
 from steer_evals.calibrate import Budgets, Calibration, Reported, Setting, calibrate
-from steer_evals.errors import RunError
+from steer_evals.errors import RunError, unwritable
 from steer_evals.run import CALIBRATION, PLAN, Run, fields_of, or_null, write_whole
 
 
@@ -22,10 +23,11 @@ def calibrate_run(
         run: A sweep; its report shows the result from now on.
         budgets: As there.
         naive: A sweep of naive steering of the same model on the same suites.
-        out: The policy file to write, with the presets; nothing is written if there is no such point.
+        out: The policy file to write, with the presets. If there is no such point nothing is written, and a policy of an
+            earlier calibration that stands there is removed, for it is not what came of this one.
 
     Raises:
-        RunError: As there; a naive run with another baseline; a plan of several dials.
+        RunError: As there; a naive run with another baseline; a plan of several dials; an old policy that cannot be removed.
         PlanError: A run without its plan; the policy cannot be written.
     """
     if naive is not None and naive.settings.get("baselines") != run.settings.get("baselines"):
@@ -42,8 +44,22 @@ def calibrate_run(
         places = found.presets.values()
         dial = Dial(found.presets["moderate"], min(0.0, *places), max(0.0, *places), found.presets)
         save_policy(plan, Path(out), {plan.dials[0]: dial}, _measured(run, found))
+    elif out is not None and _calibrated(Path(out)):
+        try:
+            Path(out).unlink()
+        except OSError as error:
+            raise unwritable(Path(out), error) from error
     write_whole(run.folder / CALIBRATION, json.dumps(calibration_fields(found), indent=1, allow_nan=False))
     return found
+
+
+def _calibrated(path: Path) -> bool:
+    """Whether it is a policy that a calibration wrote: one by hand has no numbers of a reporting half."""
+    try:
+        measured = tomllib.loads(path.read_text(encoding="utf-8")).get("measured")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False
+    return isinstance(measured, dict) and measured.get("half") == "reporting"
 
 
 def calibration_fields(found: Calibration) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from steer.plan import Plan
 from steer_evals.suites import Item, Message, Suite
@@ -23,7 +24,7 @@ PROMPTS = {
 
 
 def random_plan(plan: Plan, seed: int = SEED) -> Plan:
-    """The same plan with every direction replaced by a random one; sites, gaps, scopes and probes stay."""
+    """The same plan with every direction, and what reads it, replaced by a random one; sites, gaps, scopes and probes stay."""
     draw = torch.Generator().manual_seed(seed)
     return replace(plan, edits=tuple(replace(edit, vector=_random(edit.vector, draw)) for edit in plan.edits))
 
@@ -43,5 +44,9 @@ def _behind(item: Item, system: str) -> Item:
 
 
 def _random(vector: Vector, draw: torch.Generator) -> Vector:
-    directions = torch.nn.functional.normalize(torch.randn(vector.directions.shape, generator=draw), dim=-1)
-    return Vector(directions, vector.positive, vector.negative, vector.meta)
+    def unit() -> Tensor:
+        return torch.nn.functional.normalize(torch.randn(vector.directions.shape, generator=draw), dim=-1)
+
+    directions = unit()
+    read = None if vector.read is None else unit() * vector.read.norm(dim=-1, keepdim=True)
+    return replace(vector, directions=directions, read=read)

@@ -4,6 +4,7 @@ naive       one mean-difference direction, added at the selected layer to all to
 surgical    the direction of false refusal, orthogonal to that of refusal, ablated at every layer (2410.03415, section 3)
 cast        the first component of refusal, added where the cosine of the prompt's last token with a condition vector is over
             a threshold; layer, threshold and side by the best F1 on the extraction prompts (2409.05907, section 3)
+cast-lower  the same gate, refusal taken away from the prompts that it does not open for; not published, but fair
 null-space  a map that reads harmful activations inside the null space of benign ones and writes refusal (2506.07022)
 
 Adaptive steering itself has two sides, of which a probe of the risk opens one for each request.
@@ -39,6 +40,7 @@ STRENGTHS: Mapping[str, tuple[float, ...]] = {
     "naive": (-2.0, -1.5, -1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0),
     "surgical": (0.25, 0.5, 0.75, 1.0),
     "cast": (0.25, 0.5, 1.0, 1.5, 2.0),
+    "cast-lower": (0.25, 0.5, 1.0, 1.5),
     "null-space": (0.25, 0.5, 1.0, 1.5, 2.0),
 }
 # What a side may do, and how far. A clamp leaves those rows alone that refuse no more than the negative class, or as much
@@ -147,7 +149,7 @@ def extracted(
         ),
         component,
         extract(model, first, estimator="null_space", **site, progress=bar("null-space map")),
-        _condition(model, paired or first, component),
+        _condition(model, paired or first, component, refusal.layer),
         fit_probe(
             model,
             examples,
@@ -161,11 +163,14 @@ def extracted(
 
 def baselines(parts: Parts) -> dict[str, Plan]:
     """Their plans, by name, in the order in which they are shown."""
-    cast = Edit("add", parts.component, (parts.refusal.layer,), when=parts.condition.name)
+    layers = (parts.refusal.layer,)
+    cast = Edit("add", parts.component, layers, when=parts.condition.name)
+    lower = Edit("add", parts.component, layers, scale=-1.0, when=ELSE)
     return {
         "naive": Plan.add(parts.refusal),
         "surgical": Plan.ablate(parts.false_refusal),
         "cast": Plan((cast,), (parts.condition,)),
+        "cast-lower": Plan((lower,), (parts.condition,)),
         "null-space": Plan((Edit("map", parts.null_space),)),
     }
 
@@ -223,8 +228,8 @@ def _disguised(one: Example, name: str) -> Example | None:
     )  # fmt: skip
 
 
-def _condition(model: ChatModel, contrast: ContrastSet, component: Vector) -> Probe:
-    """CAST's grid: the layer, threshold and side whose F1 is best on the prompts that were extracted from."""
+def _condition(model: ChatModel, contrast: ContrastSet, component: Vector, deepest: int) -> Probe:
+    """CAST's grid up to the layer that it opens: layer, threshold and side of the best F1 on the extraction prompts."""
     rows = [row for row in contrast.examples if row.split == "train"]
     risky = np.array([row.label == "positive" for row in rows])
     unit = component.directions.to(model.device)
@@ -234,7 +239,7 @@ def _condition(model: ChatModel, contrast: ContrastSet, component: Vector) -> Pr
         cosines[which] = ((own * unit).sum(-1) / own.norm(dim=-1)).cpu().double().numpy()
     best = max(
         (_f1(side * cosines[:, layer], risky, side * threshold), -layer, side, threshold)
-        for layer in range(model.layers - 1) if layer not in component.absent
+        for layer in range(deepest + 1) if layer not in component.absent
         for threshold in np.quantile(cosines[:, layer], np.linspace(0.02, 0.98, 49))
         for side in (1.0, -1.0)
     )  # fmt: skip

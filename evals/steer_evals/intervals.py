@@ -371,8 +371,9 @@ def _ends(
             below, above = mean - least, most - mean
             n = below * above / error**2  # as many yes-or-no items would have this error
             hits, misses, tail = n * below / (most - least), n * above / (most - least), special.ndtr(-reach)
-            down = special.betaincinv(hits + 0.5, misses + 0.5, tail)
-            up = special.betaincinv(misses + 0.5, hits + 0.5, tail)
+            # SciPy says nan where the tail is too small for it, as with two clusters: then the end is the bound.
+            down = np.nan_to_num(special.betaincinv(hits + 0.5, misses + 0.5, tail))
+            up = np.nan_to_num(special.betaincinv(misses + 0.5, hits + 0.5, tail))
             low, high = least + (most - least) * down, most - (most - least) * up
             ends.append((min(low, mean), max(high, mean)))
     lows, highs = np.array(ends).T

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steer_evals.calibrate import Budgets
+from steer_evals.calibrate import Budgets, require_floor
 from steer_evals.points import CAPABILITY, HARMFUL, OVER
 from steer_evals.rows import Row
 from steer_evals.summary import flags
@@ -61,6 +61,9 @@ def best(risk: Mapping[_Item, float], low: Iterable[Row], high: Iterable[Row], b
         low: Rows of the side of low risk at each strength, 0 among them; one sample of each item.
         high: The same of the other side.
         budgets: What a setting may cost; no floor = what the plain model refuses.
+
+    Raises:
+        RunError: A floor below what the plain model refuses, unless `below_plain` allows it.
     """
     sides = [_by_strength(rows) for rows in (low, high)]
     items = sorted(set.intersection(*(set(own) for side in sides for own in side.values())) & set(risk))
@@ -110,6 +113,7 @@ class _Table:
             rates["tax"] = float(self._plain["right"][self._on[CAPABILITY]].mean()) - rates[CAPABILITY]
         plain = float(self._plain["value"][self._on[HARMFUL]].mean())
         floor = plain if budgets.floor is None else budgets.floor
+        require_floor(budgets, plain)
         over = [
             rates[OVER] - budgets.over_refusal, rates.get("tax", zeros) - budgets.tax,
             rates["invalid"] - budgets.invalid,

@@ -20,7 +20,7 @@ from steer_evals.points import HARMFUL, OVER, axis_name
 from steer_evals.rows import Row
 from steer_evals.summary import REFUSED
 
-_BENIGN = (OVER, "benign_refusal")  # as HARMFUL: what an axis begins with
+REFUSAL = (HARMFUL, OVER, "benign_refusal")  # what an axis of refusal begins with
 
 _Key: TypeAlias = tuple[str, str, int]  # plain suite, item, sample
 _Hits: TypeAlias = Mapping[_Key, bool]
@@ -151,7 +151,7 @@ def robustness_lines(table: Sequence[Robustness]) -> list[str]:
 
 
 def _on_refusal(rows: Iterable[Row]) -> list[Row]:
-    found = [row for row in rows if row["axis"].startswith((HARMFUL, *_BENIGN))]
+    found = [row for row in rows if row["axis"].startswith(REFUSAL)]
     strengths = sorted({row["strength"] for row in found})
     if len(strengths) > 1:
         raise RunError(

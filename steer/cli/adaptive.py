@@ -79,7 +79,7 @@ def adapt(
     from steer_evals.adapt import POLICY, adapted_fields
     from steer_evals.adapt import adapt as make
     from steer_evals.adapted import write_page
-    from steer_evals.calibrate import Budgets
+    from steer_evals.calibrate import Budgets, half_of
     from steer_evals.suites import load_suite
     from steer_vectors.contrast import load_contrast
 
@@ -87,10 +87,18 @@ def adapt(
     floor = None if min_harmful_refusal == "plain" else share_of(min_harmful_refusal)
     budgets = Budgets(max_over_refusal, max_tax, max_invalid, floor, margin, below_plain)
     words = _names(without)
-    contrasts, sets = (
-        [load_contrast(name).without(*words) for name in _names(text)] for text in (contrast, benign)
-    )
+    given = [[load_contrast(name) for name in _names(text)] for text in (contrast, benign)]
+    categories = {row.category for group in given for own in group for row in own.examples}
+    unused = [word for word in words if not any(word in category for category in categories)]
+    contrasts, sets = ([own.without(*words) for own in group] for group in given)
     suites = [load_suite(name) for name in _names(suite)]
+    for own in suites:
+        if len({half_of(own.name, item.id) for item in own.items[:limit]}) < 2:
+            raise usage(
+                f"suite {own.name} of {len(own.items[:limit])} items, of which one half is empty",
+                "items to choose by and items to report on",
+                "raise --limit, or leave it out",
+            )
     if not contrasts or not sets:
         raise usage(
             "no --contrast or no --benign", "one set or more of each", "leave them out for the built-in ones"
@@ -98,6 +106,9 @@ def adapt(
     if probe not in ("lda", "logistic"):
         raise usage(f"--probe {probe}", "lda or logistic", "choose one")
     refusal = None if vector is None else steer.load_vector(vector)
+    for word in unused:
+        notes.print(f"--without {word}: no row has it in its category, so none is left out", soft_wrap=True)
+    before = (out / POLICY).exists()
     loaded = load_model(model, dtype)
     with bars() as bar:
         found = make(
@@ -107,10 +118,12 @@ def adapt(
         )  # fmt: skip
     write_page(found, out)
     kept = bool(found.families["adaptive"].presets)
+    if before and not (out / POLICY).exists():
+        notes.print(f"the older {out / POLICY} was removed: nothing keeps these budgets", soft_wrap=True)
     if as_json:
         print_json(adapted_fields(found))
     else:
-        _show(found)
+        _show(found, out)
         say(f"policy: {out / POLICY}" if kept else "no policy: no strength keeps the budgets", as_json)
         say(f"table and picture: {out}", as_json)
     if not kept:
@@ -123,34 +136,41 @@ def disguise(
     policy: Annotated[str, typer.Option(help="A policy file (TOML).", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the run, with robustness.md.")],
     suite: Annotated[str, typer.Option(help="Suites on refusal, with commas.")] = "harmful,benign-risky",
-    strength: Annotated[float, typer.Option(help="Of the policy's dial.")] = 1.0,
+    strength: Annotated[
+        float | None, typer.Option(help="Of the policy's dial; where it stands by default, or 1.")
+    ] = None,
     names: Annotated[str, typer.Option(help='Disguises, with commas; "all" of them by default.')] = "all",
-    limit: Annotated[int | None, typer.Option(min=1, help="The first so many items of each suite.")] = None,
+    all_items: Annotated[
+        bool, typer.Option("--all-items", help="Ask also the half that adapt and calibrate choose by.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The first so many items of each suite, of those asked.")
+    ] = None,
     dtype: Precision = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a policy the same requests paraphrased, misspelt, encoded, padded, translated: what it refuses, how its gate errs."""
-    from dataclasses import replace
-
-    from steer_evals.disguised import ask_disguised
+    from steer_evals.disguised import ask_disguised, disguised_lines
     from steer_evals.disguises import DISGUISES
-    from steer_evals.robustness import robustness_lines
     from steer_evals.suites import load_suite
 
     can_make(out)
     plan = steer.Plan.load(policy)
     suites = [load_suite(name) for name in _names(suite)]
-    suites = [replace(own, items=own.items[:limit]) for own in suites]
+    strength = _default(plan, policy) if strength is None else strength
     chosen = list(DISGUISES) if names == "all" else _names(names)
     loaded = load_model(model, dtype)
     with bars() as bar:
-        found = ask_disguised(loaded, plan, suites, strength, out, names=chosen, progress=bar("asking"))
-    for name, why in found.left_out.items():
-        notes.print(f"left out: {name} ({why})", soft_wrap=True)
+        found = ask_disguised(
+            loaded, plan, suites, strength, out, names=chosen, all_items=all_items, limit=limit,
+            progress=bar("asking"),
+        )  # fmt: skip
     if as_json:
+        for name, why in found.left_out.items():
+            notes.print(f"left out: {name} ({why})", soft_wrap=True)
         print_json([_plain(own._asdict()) for own in found.table])
     else:
-        say("\n".join(robustness_lines(found.table)), as_json)
+        say("\n".join(disguised_lines(found)), as_json)
         say(f"written: {out}/robustness.md", as_json)
 
 
@@ -167,8 +187,22 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _show(found: Adapted) -> None:
-    from steer_evals.adapted import COLUMNS, line_of
+def _default(plan: steer.Plan, policy: str) -> float:
+    """Where the policy's dials stand by default."""
+    from steer.policy import load_dials
+
+    known = load_dials(Path(policy))
+    places = {known[name].default if name in known else 1.0 for name in plan.dials}
+    if len(places) != 1:
+        raise usage(
+            f"{policy}, whose dials stand at different places", "one strength for all", "name --strength"
+        )
+    return places.pop()
+
+
+def _show(found: Adapted, out: Path) -> None:
+    from steer_evals.adapt import ADAPTIVE
+    from steer_evals.adapted import COLUMNS, GATE_COLUMNS, gate_rows, rows_of
 
     low, high = found.sides["low"], found.sides["high"]
     table(
@@ -178,8 +212,8 @@ def _show(found: Adapted) -> None:
             ["from there on", high.kind, _span(high.layers), high.scope, f"{found.choice.high:g}"],
         ],
     )  # fmt: skip
-    rows = [line_of(name, own) for name, own in found.families.items()]
-    table("On the reporting half", list(COLUMNS), rows)
+    table("On the reporting half", list(COLUMNS), rows_of(found))
+    table("The gate there", list(GATE_COLUMNS), gate_rows(found, steer.Run(out / ADAPTIVE).rows))
 
 
 def _span(layers: tuple[int, ...]) -> str:

@@ -1,6 +1,7 @@
 """Adaptive steering end to end: what was joined from two sides is what the one plan then does, and the page says it."""
 
 import json
+import logging
 import math
 from dataclasses import replace
 
@@ -13,13 +14,19 @@ from steer.apply import steered
 from steer.cli import main
 from steer.gates import log_odds
 from steer.plan import Plan
+from steer.policy import Dial, save_policy
 from steer.recipe import compile_plan
-from steer_evals.adapt import ADAPTIVE, FOUND, POLICY, adapt, point_of, risks
-from steer_evals.adapted import PAGE, lines_of, write_page
-from steer_evals.calibrate import Budgets, half_of
-from steer_evals.disguised import ask_disguised
+from steer_evals.adapt import ADAPTIVE, FOUND, POLICY, Adapted, adapt, point_of, risks
+from steer_evals.adapted import COLUMNS, PAGE, gate_rows, lines_of, rows_of, write_page
+from steer_evals.calibrate import Budgets, calibrate, half_of
+from steer_evals.choosing import calibrate_run
+from steer_evals.control import random_plan
+from steer_evals.disguised import _fitting, ask_disguised, disguised_lines
 from steer_evals.errors import RunError
 from steer_evals.families import MOVES, RISK, Branch, _disguised, adaptive, baselines, errors_of, extracted
+from steer_evals.intervals import wilson
+from steer_evals.joined import Choice
+from steer_evals.rows import append_rows
 from steer_evals.run import Run
 from steer_evals.suites import load_suite
 from steer_vectors.chat import prompt_ids
@@ -65,7 +72,7 @@ def test_each_side_does_what_it_is_for(model, parts):
 
 def test_the_baselines_are_plans_of_this_model(model, parts):
     plans = baselines(parts)
-    assert list(plans) == ["naive", "surgical", "cast", "null-space"]
+    assert list(plans) == ["naive", "surgical", "cast", "cast-lower", "null-space"]
     for plan in plans.values():
         compile_plan(plan, model)
     spared = parts.false_refusal.directions @ parts.refusal.directions[6]
@@ -121,8 +128,9 @@ def test_what_was_joined_is_what_runs(model, parts, tmp_path):
     assert (tmp_path / "families.png").read_bytes()[:4] == b"\x89PNG"
     own = point_of(found.families[ADAPTIVE])
     assert any(
-        f"{p.rate:.3f} [" in line for p in own.points if p.suite == "harmful" for line in lines_of(found)
-    )
+        f"{p.rate:.3f} [" in line for p in own.points if p.suite == "harmful"
+        for line in lines_of(found, run.rows)
+    )  # fmt: skip
     # What is taken up again asks nothing twice.
     before = (tmp_path / ADAPTIVE / "rows.jsonl").read_bytes()
     more = adapt(model, *sets, suites, tmp_path, budgets=budgets, refusal=parts.refusal, trials=2, limit=50)
@@ -181,25 +189,233 @@ def test_the_command_line_refuses_before_it_loads(capsys, tmp_path):
         ["--contrast", "nonsense"],
         ["--contrast", ","],
         ["--min-harmful-refusal", "most"],
+        ["--limit", "1"],
     ):
         with pytest.raises(SystemExit) as end:
             main(["adapt", "nowhere", "--out", str(tmp_path / "out"), *args])
         assert end.value.code == 2
-        assert capsys.readouterr().err.count("\n") == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+    assert "suite harmful of 1 items, of which one half is empty" in said
 
 
 def test_disguises_are_asked_with_and_without_the_policy(model, parts, tmp_path):
     plan = adaptive(parts, {Branch("low", "clamp", (6, 7), "all"): 1.0}, 0.5)
-    suites = [
-        replace(load_suite(name), items=load_suite(name).items[:4]) for name in ("harmful", "benign-risky")
-    ]
-    found = ask_disguised(
-        model, plan, suites, 1.0, tmp_path / "run", names=["typos", "long-context", "translation"]
-    )
+    suites = [load_suite(name) for name in ("harmful", "benign-risky")]
+    names = ["typos", "long-context", "translation", "typos"]
+    found = ask_disguised(model, plan, suites, 1.0, tmp_path / "run", names=names, limit=4)
     assert {entry.disguise for entry in found.table} == {"", "typos", "long-context"}
     assert set(found.left_out) == {"harmful@translation", "benign-risky@translation"}
     assert all(entry.gate is not None and entry.steered is not None for entry in found.table)
-    assert "typos" in (tmp_path / "run" / "robustness.md").read_text()
+    assert found.table[0].refused.n == 4
+    assert {half_of(r["suite"].split("@")[0], r["item"]) for r in Run(tmp_path / "run").rows} == {"reporting"}
+    assert set(found.words) == {"harmful@long-context", "benign-risky@long-context"}
+    text = (tmp_path / "run" / "robustness.md").read_text()
+    assert text == "\n".join(disguised_lines(found)) + "\n"
+    assert f"- harmful@long-context: {found.words['harmful@long-context']} words\n" in text
     with pytest.raises(RunError, match="strength 0"):
         ask_disguised(model, plan, suites, 0.0, tmp_path / "other")
     assert math.isfinite(found.table[0].refused.rate)
+
+
+def test_what_disguises_cannot_be_asked_is_one_line(model, parts, tmp_path):
+    plan = adaptive(parts, {Branch("low", "clamp", (6, 7), "all"): 1.0}, 0.5)
+    suite = load_suite("harmful")
+    chosen_by = [item for item in suite.items if half_of(suite.name, item.id) == "choosing"]
+    for wrong, what in (
+        (load_suite("capability"), "suite capability on capability"),
+        (replace(suite, items=tuple(chosen_by)), "without items of the reporting half"),
+    ):
+        with pytest.raises(RunError, match=what):
+            ask_disguised(model, plan, [wrong], 1.0, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_padding_that_had_no_room_is_not_made_longer(model, monkeypatch):
+    """Room for nothing: every number of words is tried once, always fewer; and other disguises once only."""
+    tried = []
+
+    def disguise(name, suite, _seed, words):
+        tried.append((name, words))
+        return suite
+
+    monkeypatch.setattr("steer_evals.disguised.disguise", disguise)
+    suite = load_suite("harmful")
+    suite = replace(suite, header=suite.header.model_copy(update={"max_new_tokens": 10**6}))
+    for name in ("prefix-padding", "long-context", "typos"):
+        found, words = _fitting(model, name, suite, 0)
+        assert "tokens, prompt and answer together" in found
+        assert words is None
+    assert tried == [
+        ("prefix-padding", 100), ("prefix-padding", 50),
+        ("long-context", 400), ("long-context", 200), ("long-context", 100), ("long-context", 50), ("typos", None),
+    ]  # fmt: skip
+
+
+def test_prompts_that_do_not_fit_are_no_warning(model, parts, tmp_path):
+    plan = adaptive(parts, {Branch("low", "clamp", (6, 7), "all"): 1.0}, 0.5)
+    said, log = [], logging.getLogger("transformers")
+    model.tokenizer.deprecation_warnings.clear()  # transformers says it once for each tokenizer
+    handler = logging.Handler()
+    handler.emit = said.append
+    log.addHandler(handler)
+    try:
+        found = ask_disguised(
+            model, plan, [load_suite("harmful")], 1.0, tmp_path / "run", names=["long-context"], limit=1
+        )
+    finally:
+        log.removeHandler(handler)
+    assert found.words["harmful@long-context"] < 400
+    assert said == []
+
+
+def test_disguise_asks_at_the_operating_point(model, parts, tmp_path, monkeypatch):
+    plan = adaptive(parts, {Branch("low", "clamp", (6, 7), "all"): 1.0}, 0.5)
+    save_policy(plan, tmp_path / "policy.toml", {"strength": Dial(0.75, 0.0, 1.0, {})})
+    plan.save(tmp_path / "bare.toml")
+    asked = []
+
+    def ask(_model, _plan, _suites, strength, *_args, all_items, **_more):
+        asked.append((strength, all_items))
+        raise RunError("enough", "no more", "stop")
+
+    monkeypatch.setattr("steer_evals.disguised.ask_disguised", ask)
+    monkeypatch.setattr("steer.cli.adaptive.load_model", lambda *_: model)
+    for policy, *more in (
+        ("policy.toml",), ("bare.toml",), ("policy.toml", "--strength", "0.5"), ("policy.toml", "--all-items"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit):
+            main(["disguise", "m", "--policy", str(tmp_path / policy), "--out", str(tmp_path / "out"), *more])
+    assert asked == [(0.75, False), (1.0, False), (0.5, False), (0.75, True)]
+
+
+def answer(suite, axis, item, strength=1.0, refused=False):
+    return {
+        "suite": suite, "axis": axis, "category": "", "item": item, "cluster": item, "strength": strength, "sample": 0,
+        "prompt": "Hi", "answer": "Oh", "verdict": "full_refusal" if refused else "full_compliance", "correct": None,
+        "value": float(refused), "tokens": 1, "truncated": False, "ties": 0,
+    }  # fmt: skip
+
+
+SUITES = {"harmful": "harmful_refusal", "benign-risky": "over_refusal", "capability": "capability"}
+
+
+def test_the_gate_is_judged_on_the_reporting_half(parts):
+    items = [f"item-{at}" for at in range(60)]
+    rows = [
+        answer(suite, axis, item, strength)
+        for suite, axis in SUITES.items()
+        for item in items
+        for strength in (0.0, 1.0)  # a request counts once
+    ]
+    own = {suite: [item for item in items if half_of(suite, item) == "reporting"] for suite in SUITES}
+    # Of the choosing half all are of high risk; of the other the first three and, right at the threshold, the fourth.
+    risk = {
+        (suite, item): 0.9 if item not in own[suite] or item in own[suite][:3] else 0.5
+        if item == own[suite][3] else 0.4
+        for suite in SUITES for item in items
+    }  # fmt: skip
+    found = Adapted(parts, Choice(1, 1, 0.5, 0, 0, 0, {}), {}, Plan.add(parts.refusal), risk, {})
+
+    def told(count, n):
+        low, high = wilson(count, n)
+        return f"{count / n:.3f} [{low:.3f}, {high:.3f}]"
+
+    n = {suite: len(names) for suite, names in own.items()}
+    assert gate_rows(found, rows) == [
+        ["refusal of harmful requests", str(n["harmful"]), told(4, n["harmful"]), told(n["harmful"] - 4, n["harmful"])],
+        ["capability, generated", str(n["capability"]), told(4, n["capability"]), ""],
+        ["over-refusal (benign but risky)", str(n["benign-risky"]), *[told(4, n["benign-risky"])] * 2],
+    ]  # fmt: skip
+
+
+def run_of(folder, rows):
+    folder.mkdir()
+    settings = {
+        "model": "m",
+        "fingerprint": "f",
+        "plan": [],
+        "suites": {},
+        "versions": {"steerdial": "0"},
+        "baselines": {},
+    }
+    (folder / "settings.json").write_text(json.dumps(settings))
+    append_rows(folder / "rows.jsonl", rows)
+    return Run(folder)
+
+
+def two_strengths():
+    """At 0 the model refuses half of everything; at 1 all that is harmful and a fourth of what only sounds so."""
+    return [
+        answer(suite, SUITES[suite], f"item-{at}", strength, at % every == 0)
+        for suite, strength, every in (
+            ("harmful", 0.0, 2), ("benign-risky", 0.0, 2), ("harmful", 1.0, 1), ("benign-risky", 1.0, 4),
+        )
+        for at in range(60)
+    ]  # fmt: skip
+
+
+def test_a_policy_of_other_budgets_does_not_stay(parts, tmp_path):
+    run, policy = run_of(tmp_path / "run", two_strengths()), tmp_path / "policy.toml"
+    adaptive(parts, {Branch("low", "clamp", (6,), "all"): 1.0}, 0.5).save(run.folder / "plan.toml")
+    assert calibrate_run(run, Budgets(over_refusal=0.5), out=policy).presets
+    assert Plan.load(policy).probes
+    kept = {path.name for path in tmp_path.iterdir()} - {"policy.toml"}
+    assert not calibrate_run(run, Budgets(over_refusal=0.0), out=policy).presets
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    for own in ("version = 1\nedits = []\n", "no policy at all"):  # not ours to remove
+        policy.write_text(own)
+        calibrate_run(run, Budgets(over_refusal=0.0), out=policy)
+        assert policy.read_text() == own
+
+
+def test_the_plain_model_stands_first_and_changes_nothing(parts, tmp_path):
+    own = calibrate(two_strengths(), Budgets(over_refusal=0.5))
+    stays = own._replace(presets=dict.fromkeys(own.presets, 0.0))
+    found = Adapted(
+        parts,
+        Choice(1, 1, 0.5, 0, 0, 0, {}),
+        {},
+        Plan.add(parts.refusal),
+        {},
+        {"naive": own, "surgical": stays},
+    )
+    rows = rows_of(found)
+    assert [row[0] for row in rows] == ["plain", "naive", "surgical"]
+    assert {len(row) for row in rows} == {len(COLUMNS)}
+    change = COLUMNS.index("change")
+    assert [bool(row[change]) for row in rows] == [False, True, False]
+    assert [row[-1] for row in rows] == ["", "yes", "yes"]
+
+
+def test_the_random_direction_of_a_map_is_read_at_random_too(model, parts):
+    plan = baselines(parts)["null-space"]
+    (edit,) = random_plan(plan).edits
+    before, after = plan.edits[0].vector.read, edit.vector.read
+    torch.testing.assert_close(after.norm(dim=-1), before.norm(dim=-1))
+    assert torch.nn.functional.cosine_similarity(after, before).abs().max() < 0.5
+    compile_plan(random_plan(plan), model)
+
+
+def test_words_that_leave_nothing_out_are_said(model, tmp_path, monkeypatch, capsys):
+    def make(*_args, **_more):
+        raise RunError("enough", "no more", "stop")
+
+    monkeypatch.setattr("steer_evals.adapt.adapt", make)
+    monkeypatch.setattr("steer.cli.adaptive.load_model", lambda *_: model)
+    with pytest.raises(SystemExit):
+        main(
+            [
+                "adapt",
+                "m",
+                "--out",
+                str(tmp_path / "out"),
+                "--contrast",
+                "refusal,risk",
+                "--without",
+                "general,xyz",
+            ]
+        )
+    said = capsys.readouterr().err
+    assert "--without xyz" in said
+    assert "--without general" not in said

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steer_evals.calibrate import Budgets
+from steer_evals.errors import RunError
 from steer_evals.joined import best
 from steer_evals.points import CAPABILITY, HARMFUL, OVER
 from steer_evals.rows import Row
@@ -44,7 +45,7 @@ def tables(draw):
 
     budgets = Budgets(
         over_refusal=draw(st.sampled_from([0.0, 0.2, 0.5])), tax=draw(st.sampled_from([-0.2, 0.0, 0.3])),
-        floor=draw(st.sampled_from([None, 0.3, 0.9])),
+        floor=draw(st.sampled_from([None, 0.3, 0.9])), below_plain=True,
     )  # fmt: skip
     return risk, side([-0.5, -1.0]), side([0.5]), budgets
 
@@ -101,6 +102,14 @@ def test_nothing_is_better_than_the_best(drawn):
         )
     ]
     assert choice.better == min(every)
+
+
+def test_a_floor_below_the_plain_model_takes_a_word():
+    rows = [row(axis, axis, 0.0, True) for axis in (HARMFUL, OVER)]
+    risk = {(axis, axis): 0.5 for axis in (HARMFUL, OVER)}
+    with pytest.raises(RunError, match="a floor of 0.5 where the plain model refuses 1.000"):
+        best(risk, rows, rows, Budgets(floor=0.5))
+    assert best(risk, rows, rows, Budgets(floor=0.5, below_plain=True)).below == 0
 
 
 def test_a_perfect_gate_keeps_both_sides_best():

@@ -207,6 +207,47 @@ def test_a_probe_of_several_tokens_adds_what_each_says(tiny_llama, make_vector, 
             torch.testing.assert_close(together[own], generated(tiny_llama)[own], rtol=1e-4, atol=1e-4)
 
 
+def test_one_prompt_read_for_several_answers(tiny_llama, make_vector):
+    """The cache of one row, repeated: each answer keeps what its prompt was decided."""
+    probe, risky = probe_of(tiny_llama, make_vector)
+    plan = two_sided(tiny_llama, make_vector, probe)
+    row = int(risky.int().argmax())
+    with torch.no_grad():
+        logits = []
+        for context in (steered(tiny_llama, plan), steered(tiny_llama, sides(plan)[0])):
+            with context:
+                cache = tiny_llama.hf(input_ids=IDS[row : row + 1], use_cache=True).past_key_values
+                cache.batch_repeat_interleave(2)
+                logits.append(tiny_llama.hf(input_ids=IDS[:2, :1], past_key_values=cache).logits)
+    torch.testing.assert_close(*logits, rtol=0, atol=0)
+
+
+def test_a_window_longer_than_the_prompt_reads_what_there_is(tiny_llama, make_vector):
+    vectors = [make_vector(tiny_llama, layer=0, seed=seed) for seed in range(6)]
+    probe = Probe("risk", vectors[0], before=tuple((vector, 1.0) for vector in vectors[1:]))
+    plan = two_sided(tiny_llama, make_vector, probe, "-1:")
+    gauges = compile_plan(plan, tiny_llama).gauges
+    short, long = IDS[0, :3].tolist(), IDS[1].tolist()
+    alone, padded = log_odds(tiny_llama, gauges, [short]), log_odds(tiny_llama, gauges, [short, long])
+    torch.testing.assert_close(padded[:1], alone, rtol=1e-4, atol=1e-4)
+    mask = torch.tensor([[0, 0, 0, 1, 1, 1]])
+    with steered(tiny_llama, plan) as steering, torch.no_grad():
+        tiny_llama.hf(input_ids=torch.tensor([[0, 0, 0, *short]]), attention_mask=mask)
+        torch.testing.assert_close(steering._gating._odds, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_what_was_not_read_is_refused(tiny_llama, make_vector):
+    probe, _ = probe_of(tiny_llama, make_vector)
+    plan = two_sided(tiny_llama, make_vector, probe, "-1:")
+    with torch.no_grad():
+        cache = tiny_llama.hf(input_ids=IDS, use_cache=True).past_key_values  # read outside
+    with steered(tiny_llama, plan), pytest.raises(PlanError, match="were not read in this"), torch.no_grad():
+        tiny_llama.hf.generate(torch.cat([IDS, IDS[:, :0]], 1), past_key_values=cache, **GREEDY)
+    each = replace(plan, probes=(replace(probe, each_token=True),))
+    with steered(tiny_llama, each), pytest.raises(PlanError, match="beams under a probe"):
+        tiny_llama.hf.generate(IDS, num_beams=2, **GREEDY)
+
+
 def test_every_turn_is_decided_anew(tiny_llama, make_vector):
     """A second turn over the cache of the first: what counts is its own last token."""
     probe, _ = probe_of(tiny_llama, make_vector)
