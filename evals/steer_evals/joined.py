@@ -135,9 +135,10 @@ class _Table:
         while not real[last]:
             last -= 1
         threshold = self._between(int(first), int(last))
+        at = int((self._risk >= threshold).sum())  # as good as the first, and what the rates are of
         return Choice(
-            low[0], high[0], threshold, float(below[first]), float(miss[first]), float(cost[first]),
-            {name: float(own[first]) for name, own in rates.items()},
+            low[0], high[0], threshold, float(below[at]), float(miss[at]), float(cost[at]),
+            {name: float(own[at]) for name, own in rates.items()},
         )  # fmt: skip
 
     def _mean(

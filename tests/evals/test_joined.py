@@ -1,6 +1,7 @@
 """Joining the answers of two sides: whatever the risks and answers, the best setting is the best of all there are."""
 
 from itertools import product
+from random import Random
 
 import numpy as np
 import pytest
@@ -27,25 +28,24 @@ def row(axis: str, item: str, strength: float, bad: bool, invalid: bool = False)
     )  # fmt: skip
 
 
-@st.composite
-def tables(draw):
-    n = draw(st.integers(2, 5))
-    items = [(axis, f"{axis}-{i}") for axis in AXES for i in range(n)]
-    risk = {key: draw(st.sampled_from([0.02, 0.1, 0.3, 0.5, 0.6, 0.9])) for key in items}
-    plain = {key: draw(st.booleans()) for key in items}
+def drawn(seed):
+    """Few items, few different risks, any answers: ties everywhere."""
+    draw = Random(seed)
+    items = [(axis, f"{axis}-{i}") for axis in AXES for i in range(draw.randint(2, 5))]
+    risk = {key: draw.choice([0.02, 0.1, 0.3, 0.5, 0.6, 0.9]) for key in items}
+    plain = {key: draw.random() < 0.5 for key in items}
 
     def side(strengths):
         rows = [row(axis, item, 0.0, plain[axis, item]) for axis, item in items]
         for strength in strengths:
             rows += [
-                row(axis, item, strength, draw(st.booleans()), draw(st.integers(0, 9)) == 0)
-                for axis, item in items
+                row(axis, item, strength, draw.random() < 0.5, draw.random() < 0.1) for axis, item in items
             ]
         return rows
 
     budgets = Budgets(
-        over_refusal=draw(st.sampled_from([0.0, 0.2, 0.5])), tax=draw(st.sampled_from([-0.2, 0.0, 0.3])),
-        floor=draw(st.sampled_from([None, 0.3, 0.9])), below_plain=True,
+        over_refusal=draw.choice([0.0, 0.2, 0.5]), tax=draw.choice([-0.2, 0.0, 0.3]),
+        floor=draw.choice([None, 0.3, 0.9]), below_plain=True,
     )  # fmt: skip
     return risk, side([-0.5, -1.0]), side([0.5]), budgets
 
@@ -68,10 +68,10 @@ def rates_of(risk, low, high, s, t, threshold):
     return found
 
 
-@settings(max_examples=60)
-@given(tables())
-def test_nothing_is_better_than_the_best(drawn):
-    risk, low, high, budgets = drawn
+@settings(max_examples=100)
+@given(st.integers(0, 1_000_000))
+def test_nothing_is_better_than_the_best(seed):
+    risk, low, high, budgets = drawn(seed)
     choice = best(risk, low, high, budgets)
     assert 0 < choice.threshold < 1
     mine = rates_of(risk, low, high, choice.low, choice.high, choice.threshold)
