@@ -119,10 +119,14 @@ def adapt(
         raise RunError(f"disguise {unknown[0]!r}", f"some of {', '.join(DISGUISES)}", "check the name")
     suites = [replace(suite, items=suite.items[:limit]) for suite in suites]
     lacking = {HARMFUL, OVER} - {suite.header.axis for suite in suites}
-    if lacking or trials < 1:
+    if lacking:
         raise RunError(
-            f"{trials} trials, suites without {', '.join(sorted(lacking))}", f"suites on {HARMFUL} and {OVER}", "name such"
-        )  # fmt: skip
+            f"suites without {' and '.join(sorted(lacking))}",
+            f"suites on {HARMFUL} and {OVER}",
+            "name harmful and benign-risky, say",
+        )
+    if trials < 1:
+        raise RunError(f"{trials} trials", "1 or more", "leave them out for 12")
     parts = extracted(
         model, contrasts, benign, refusal=refusal, method=method, window=window, disguised=disguised, bar=bar
     )
