@@ -1,6 +1,8 @@
 """Generation is timed beside plain generation, extraction beside plain forwards: only what moves the model or is right."""
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -14,7 +16,7 @@ from steer.cli import main
 from steer.errors import LivenessError
 from steer_evals.bench import bench_gate, bench_generate
 from steer_evals.bench_extract import bench_extract, mixed_prompts
-from steer_evals.bench_memory import fresh_peak, peak_beyond
+from steer_evals.bench_memory import fresh_peak
 from steer_evals.errors import RunError
 from steer_vectors.capture import capture
 from steer_vectors.chat import prompt_ids
@@ -127,11 +129,22 @@ def test_peers_stand_in_the_same_table(tiny_llama, tmp_path, capsys, tiny_folder
         small(tiny_llama, peers=path)
 
 
+_PEAKS = """
+import torch
+from steer_evals.bench_memory import peak_beyond
+cpu = torch.device("cpu")
+print(peak_beyond(lambda: torch.ones(16 * 2**20).sum(), cpu), peak_beyond(lambda: None, cpu))
+"""
+
+
 def test_peak_memory_sees_what_is_taken_and_given_back():
-    cpu = torch.device("cpu")
-    megabytes = peak_beyond(lambda: torch.ones(16 * 2**20).sum(), cpu) / 2**20
-    assert 60 < megabytes < 72, "64 of float32"
-    assert peak_beyond(lambda: None, cpu) < 2 * 2**20, "the peak before is forgotten"
+    # In a process of its own, as the tool measures: after thousands of tests malloc has 64 MB lying about.
+    printed = subprocess.run(
+        [sys.executable, "-c", _PEAKS], capture_output=True, text=True, check=True
+    ).stdout
+    taken, after = (int(count) / 2**20 for count in printed.split())
+    assert 60 < taken < 72, "64 of float32"
+    assert after < 2, "the peak before is forgotten"
 
 
 @pytest.mark.slow
