@@ -19,6 +19,7 @@ from steer.plan import ELSE, Edit, Plan, Probe
 from steer.scope import Span, span
 from steer_kernels import Table
 from steer_vectors.file import Vector, check_model
+from steer_vectors.identity import Identity
 from steer_vectors.models import ChatModel
 from steer_vectors.site import Site
 
@@ -114,14 +115,33 @@ def compile_plan(plan: Plan, model: ChatModel) -> Recipe:
     return known[plan]
 
 
-def _compile(plan: Plan, model: ChatModel) -> Recipe:
+def check_plan(plan: Plan, model: ChatModel | Identity) -> None:
+    """Refuse a plan that is not for this model.
+
+    Raises:
+        MismatchError: A vector that was extracted from another model.
+        PlanError: An edit at a layer for which its vector has no direction.
+    """
     for edit in plan.edits:
         for vector in edit.vectors:
             check_model(vector, model)
             _check_layers(edit, vector)
     for vector in (vector for probe in plan.probes for vector, _ in probe.readings):
         check_model(vector, model)
-    gauges = tuple(_gauge(probe, model) for probe in plan.probes)
+
+
+def _compile(plan: Plan, model: ChatModel) -> Recipe:
+    check_plan(plan, model)
+    return lay_out(plan, model.device)
+
+
+def lay_out(plan: Plan, device: torch.device) -> Recipe:
+    """The tables of a plan, for whoever has checked it against the model.
+
+    Raises:
+        PlanError: An edit that its vectors cannot carry.
+    """
+    gauges = tuple(_gauge(probe, device) for probe in plan.probes)
     # Every dial has a column of its own, in its own place: without probes there are no others.
     columns = [Column(dial) for dial in range(len(plan.dials))]
     names = [*(probe.name for probe in plan.probes), ELSE]
@@ -135,13 +155,13 @@ def _compile(plan: Plan, model: ChatModel) -> Recipe:
         if dose not in doses:
             doses.append(dose)
         for site in edit.sites:
-            steps[site].append(Step(_table(edit, site.layer).to(model.device), doses.index(dose)))
+            steps[site].append(Step(_table(edit, site.layer).to(device), doses.index(dose)))
     check_order(gauges, ((site, doses[at].after_prompt) for site, own in steps.items() for _, at in own))
     fixed = {site: tuple(found) for site, found in steps.items()}
     return Recipe(fixed, plan.dials, tuple(doses), tuple(columns), gauges)
 
 
-def _gauge(probe: Probe, model: ChatModel) -> Gauge:
+def _gauge(probe: Probe, device: torch.device) -> Gauge:
     """`slope * (u.h - negative) / gap + offset`, as one query and one bias; and the same for the tokens before."""
     layer, bias, queries = probe.site.layer, probe.offset, []
     for vector, slope in probe.readings:
@@ -157,7 +177,7 @@ def _gauge(probe: Probe, model: ChatModel) -> Gauge:
             slope, bias = slope / gap, bias - slope * float(vector.negative[layer]) / gap
         queries.append(unit * slope)
     return Gauge(
-        probe.name, probe.site, torch.stack(queries).to(model.device), bias, probe.read == "cosine",
+        probe.name, probe.site, torch.stack(queries).to(device), bias, probe.read == "cosine",
         math.log(probe.threshold / (1 - probe.threshold)), probe.sharpness, probe.each_token,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from steer_vectors.errors import MismatchError, VectorFileError
 from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
+from steer_vectors.identity import Identity, identity
 from steer_vectors.models import ChatModel
 from steer_vectors.site import Point, Site
 
@@ -229,22 +230,23 @@ def library_version() -> str:
         return "unknown"
 
 
-def check_model(vector: Vector, model: ChatModel) -> None:
+def check_model(vector: Vector, model: ChatModel | Identity) -> None:
     """Refuse a vector that was made on another model than this one.
 
     Raises:
         MismatchError: Width, layers, weight fingerprint or chat template differ; says which.
     """
+    here = model if isinstance(model, Identity) else identity(model)
     differences = [
         f"{pair.what} {pair.vector} in the vector and {pair.model} in the model"
-        for pair in _compare(vector, model)
+        for pair in _compare(vector, here)
         if pair.vector != pair.model
     ]
     if differences:
         raise MismatchError(
-            f"a vector of {vector.meta['model']} for {model.name}: {'; '.join(differences)}",
+            f"a vector of {vector.meta['model']} for {here.name}: {'; '.join(differences)}",
             "a vector made on exactly this model, and in the same dtype if either is float16",
-            f"extract {vector.concept} again on {model.name}, or load {vector.meta['model']}",
+            f"extract {vector.concept} again on {here.name}, or load {vector.meta['model']}",
         )
 
 
@@ -254,17 +256,18 @@ class _Pair(NamedTuple):
     model: str
 
 
-def _compare(vector: Vector, model: ChatModel) -> list[_Pair]:
+def _compare(vector: Vector, here: Identity) -> list[_Pair]:
     shape = [
-        _Pair("width", str(vector.width), str(model.width)),
-        _Pair("layers", str(vector.layers), str(model.layers)),
-    ]
-    hashes = [
-        _Pair("weights", vector.meta["fingerprint"][:12], weight_fingerprint(model.hf)[:12]),
-        _Pair("chat template", vector.meta["chat_template"][:12], template_hash(model.tokenizer)[:12]),
+        _Pair("width", str(vector.width), str(here.width)),
+        _Pair("layers", str(vector.layers), str(here.layers)),
     ]
     # Another width or depth means other weights; saying so twice only makes the line longer.
-    return shape if any(pair.vector != pair.model for pair in shape) else hashes
+    if any(pair.vector != pair.model for pair in shape):
+        return shape
+    return [
+        _Pair("weights", vector.meta["fingerprint"][:12], here.fingerprint()[:12]),
+        _Pair("chat template", vector.meta["chat_template"][:12], here.template[:12]),
+    ]
 
 
 def _encode(vector: Vector) -> bytes:

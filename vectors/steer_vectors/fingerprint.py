@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +27,21 @@ def weight_fingerprint(hf: nn.Module) -> str:
     Raises:
         ModelError: Weights are not in memory (offloaded), so they cannot be sampled.
     """
+    return tensors_fingerprint(sorted(hf.named_parameters()))
+
+
+def tensors_fingerprint(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """`weight_fingerprint` of tensors in the order of their names, wherever they are.
+
+    Raises:
+        ModelError: As there.
+    """
     digest = hashlib.sha256()
-    for name, parameter in sorted(hf.named_parameters()):
-        if parameter.is_meta:
+    for name, tensor in tensors:
+        if tensor.is_meta:
             raise ModelError(f"{name} offloaded to disk", "weights in memory", "load without offloading")
-        digest.update(json.dumps([name, list(parameter.shape)]).encode())
-        digest.update(_sample(parameter))
+        digest.update(json.dumps([name, list(tensor.shape)]).encode())
+        digest.update(_sample(tensor))
     return digest.hexdigest()
 
 

@@ -1,0 +1,101 @@
+"""The door of the engine: what a request asks is checked before it is queued, so that a mistake costs nobody else."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from steer.dials import Policy
+from steer.errors import PlanError
+from steer.plugins.vllm.settings import KEY, check, policy_of, recipe_of, salt, unshared
+from steer.recipe import Recipe
+from steer_kernels.errors import SteerError
+
+
+def register() -> None:
+    """Check every engine's configuration, and every request to a steered one."""
+    import vllm
+    from vllm.engine.arg_utils import EngineArgs
+    from vllm.v1.engine.input_processor import InputProcessor
+
+    if getattr(EngineArgs.create_engine_config, "steers", False):
+        return
+    make, process = EngineArgs.create_engine_config, InputProcessor.process_inputs
+
+    @functools.wraps(make)
+    def create_engine_config(self: Any, *args: Any, **named: Any) -> Any:
+        config = make(self, *args, **named)
+        check(config, vllm.__version__)
+        return config
+
+    @functools.wraps(process)
+    def process_inputs(self: Any, request_id: str, prompt: Any, params: Any, *args: Any, **named: Any) -> Any:
+        request = process(self, request_id, prompt, params, *args, **named)
+        policy = policy_of(self.vllm_config)
+        asked = getattr(params, "extra_args", None) or {}
+        if policy is None:
+            _refuse(asked, ())
+        elif request.sampling_params is not None:
+            turn(request, policy, _recipe(policy))
+        return request
+
+    create_engine_config.steers = True  # type: ignore[attr-defined]
+    EngineArgs.create_engine_config = create_engine_config
+    InputProcessor.process_inputs = process_inputs
+
+
+@functools.cache
+def _recipe(policy: Policy) -> Recipe:
+    return recipe_of(policy, torch.device("cpu"))
+
+
+def turn(request: Any, policy: Policy, recipe: Recipe) -> None:
+    """Write a request's strengths of all dials into its own parameters, and keep its cache apart.
+
+    Args:
+        request: An `EngineCoreRequest`; its parameters are a copy of the caller's.
+        policy: Of the engine.
+        recipe: Of the policy.
+
+    Raises:
+        VLLMValidationError: What `Policy.strengths` refuses; a server answers 400.
+    """
+    params = request.sampling_params
+    asked = dict(params.extra_args or {})
+    _refuse({name: value for name, value in asked.items() if name != KEY}, policy.plan.dials)
+    try:
+        strengths = policy.strengths(asked.get(KEY))
+    except SteerError as error:
+        raise _invalid(error) from None
+    params.extra_args = asked | {KEY: strengths}
+    own = salt(policy, recipe, strengths, len(request.prompt_token_ids or ()))
+    if own is not None:
+        request.cache_salt = own if request.cache_salt is None else f"{request.cache_salt}|{own}"
+        if unshared(recipe):
+            params.skip_reading_prefix_cache = True
+
+
+def _refuse(asked: Mapping[str, Any], dials: tuple[str, ...]) -> None:
+    """A dial beside the one key, or a strength for an engine without a policy, would be ignored in silence."""
+    for name in asked:
+        if name in dials or name.split("_")[0].lower() in (KEY, "steering"):
+            expected = f'"{KEY}": "{dials[0]}=0.5"' if dials else "an engine with a policy"
+            raise _invalid(
+                PlanError(
+                    f"{name!r} in extra_args",
+                    expected,
+                    "write all strengths under that one key"
+                    if dials
+                    else "start it with --additional-config",
+                )
+            )
+
+
+def _invalid(error: SteerError) -> Exception:
+    from vllm.exceptions import VLLMValidationError
+
+    found: Exception = VLLMValidationError(str(error), parameter="vllm_xargs")
+    return found

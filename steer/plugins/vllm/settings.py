@@ -1,0 +1,152 @@
+"""What the operator sets: the policy of an engine, checked before any weight is loaded."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import steer
+from steer.dials import Policy
+from steer.errors import PlanError
+from steer.plugins.vllm import TESTED
+from steer.recipe import Recipe, check_plan, lay_out
+from steer_vectors.identity import folder_identity
+
+KEY = "steer"  # in `additional_config`, and in a request's `extra_args`
+_KEYS = {"policy", "sha256", "version"}
+
+
+def settings_of(config: Any) -> dict[str, str] | None:
+    """What stands under "steer" in a vLLM configuration; None = not steered.
+
+    Raises:
+        PlanError: Something else than a policy's path.
+    """
+    extra = config.additional_config
+    if not isinstance(extra, Mapping) or KEY not in extra:
+        return None
+    found = extra[KEY]
+    if not isinstance(found, Mapping) or not isinstance(found.get("policy"), str) or found.keys() - _KEYS:
+        raise PlanError(
+            f"additional_config {json.dumps(dict(extra))[:200]}",
+            '{"steer": {"policy": "policy.toml"}}',
+            "name a policy file and nothing else",
+        )
+    return dict(found)
+
+
+@functools.cache
+def policy_at(path: str, sha256: str) -> Policy:
+    """A policy, read once in each process.
+
+    Raises:
+        PlanError: Not the file that the engine was started with.
+    """
+    policy = Policy.load(path)
+    if policy.hash != sha256:
+        raise PlanError(
+            f"{path}, which has changed since the engine was started",
+            f"SHA-256 {sha256[:12]}",
+            "start the engine again",
+        )
+    return policy
+
+
+def policy_of(config: Any) -> Policy | None:
+    """The policy of a configuration that `check` has passed."""
+    found = settings_of(config)
+    return None if found is None else policy_at(found["policy"], found["sha256"])
+
+
+def recipe_of(policy: Policy, device: Any) -> Recipe:
+    """Its tables, on a device."""
+    return lay_out(policy.plan, device)
+
+
+def check(config: Any, version: str) -> None:
+    """Refuse what cannot be steered, and mark the configuration, so that nothing compiled for another policy is taken.
+
+    Args:
+        config: Of vLLM; changed in place.
+        version: Of vLLM.
+
+    Raises:
+        PlanError: A policy that is not for this model, an untested vLLM, or a way of running that splits or shares the
+            stream of tokens in a way that the plug-in does not follow.
+    """
+    found = settings_of(config)
+    if found is None:
+        return
+    if not TESTED[0] <= ".".join(version.split(".")[:2]) < TESTED[1]:
+        raise PlanError(f"vLLM {version}", f"{TESTED[0]} to below {TESTED[1]}", "install a tested version")
+    path = str(Path(found["policy"]).expanduser().resolve())
+    policy = Policy.load(path)
+    plan = policy.plan
+    identity = folder_identity(config.model_config.model)
+    check_plan(plan, identity)
+    recipe = lay_out(plan, __import__("torch").device("cpu"))
+    parallel, scheduler = config.parallel_config, config.scheduler_config
+    refused = {
+        "micro-batches (--enable-dbo, --ubatch-size)": parallel.use_ubatching,
+        "sequence parallelism of experts": parallel.use_sequence_parallel_moe,
+        "prompt embeddings": bool(config.model_config.enable_prompt_embeds),
+        "context parallelism": max(
+            getattr(parallel, name, 1)
+            for name in ("prefill_context_parallel_size", "decode_context_parallel_size")
+        )
+        > 1,
+    }
+    if recipe.gauges:
+        refused["pipeline parallelism with probes"] = parallel.pipeline_parallel_size > 1
+        if any(gauge.each_token for gauge in recipe.gauges):
+            refused["speculative decoding with a probe that reads every token"] = (
+                config.speculative_config is not None
+            )
+        whole = scheduler.max_num_batched_tokens >= config.model_config.max_model_len
+        if reaches_back(recipe) and not (whole and not scheduler.enable_chunked_prefill):
+            raise PlanError(
+                "prompts that may come in pieces, and edits of the whole prompt that wait for its last token",
+                "whole prompts, or edits of scope -1:",
+                "add --no-enable-chunked-prefill and a --max-num-batched-tokens of at least --max-model-len, or change the scope",
+            )
+    if on := [what for what, is_on in refused.items() if is_on]:
+        raise PlanError(f"a policy under {on[0]}", "an engine without it", "leave one of the two out")
+    config.additional_config[KEY] = {"policy": path, "sha256": policy.hash, "version": steer.__version__}
+
+
+def reaches_back(recipe: Recipe) -> bool:
+    """Whether an edit that a probe opens touches tokens before the prompt's last one."""
+    return any(recipe.columns[dose.column].share is not None and not dose.from_last for dose in recipe.doses)
+
+
+def unshared(recipe: Recipe) -> bool:
+    """Whether what a token leaves in the cache may depend on tokens after it, or a probe needs tokens that a cache hides."""
+    return reaches_back(recipe) or any(len(gauge.query) > 1 for gauge in recipe.gauges)
+
+
+def salt(policy: Policy, recipe: Recipe, strengths: Mapping[str, float], end: int) -> str | None:
+    """What keeps the keys and values of one setting apart from those of others; None for the plain model's.
+
+    Args:
+        policy: Whose hash goes in.
+        recipe: Of it.
+        strengths: Of all dials.
+        end: Tokens of the prompt: where an edit begins or ends there, a longer prompt with the same beginning (the next
+            turn of a conversation) is edited elsewhere.
+    """
+    on = [
+        dose
+        for dose in recipe.doses
+        if strengths[recipe.dials[recipe.columns[dose.column].dial]] * dose.scale != 0
+    ]
+    if not on:
+        return None
+    moves = bool(recipe.gauges) or any(
+        dose.span is not None and (dose.span.start_from_end or dose.span.stop_from_end) for dose in on
+    )
+    said = json.dumps([policy.hash, sorted(strengths.items()), end if moves else None])
+    return f"steer:{hashlib.sha256(said.encode()).hexdigest()[:32]}"
