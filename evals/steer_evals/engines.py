@@ -6,7 +6,9 @@ and values, and its continuous batching.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -22,6 +24,7 @@ from steer_vectors.models import ChatModel
 
 Engine = Callable[..., Iterator[Written]]
 _ROWS = 32  # of a batch of plain `generate`
+_PAGE = 256  # tokens of a block of continuous batching
 _ALIBI = {"bloom", "mpt"}  # tell places by slots, of which rows here have empty ones
 _KEYS_AND_VALUES = {"full_attention", "sliding_attention", "chunked_attention"}
 
@@ -35,10 +38,22 @@ def engine(name: str, model: ChatModel, recipe: Recipe) -> Engine:
     able = fits(model, recipe)
     if name == "auto":
         return write if able else plain
+    if name == "vllm":
+        return _vllm()
     if name not in ENGINES or (name == "batched" and not able):
-        can = [known for known in ENGINES if able or known != "batched"]
+        can = [known for known in (*ENGINES, "vllm") if able or known != "batched"]
         raise RunError(f"engine {name!r} for {model.name}", f"auto, {' or '.join(can)}", "choose one of them")
     return ENGINES[name]
+
+
+def _vllm() -> Engine:
+    if find_spec("vllm") is None:
+        raise RunError(
+            "engine 'vllm', which is not installed", "vLLM in this environment", "see docs/vllm.md"
+        )
+    from steer_evals.vllm_engine import VllmEngine
+
+    return VllmEngine()
 
 
 def plain(
@@ -83,7 +98,7 @@ def continuously(
     stops = set(ends(model))
     strengths = torch.cat([strength_rows(row.strength, recipe) for row in rows])
     recipe, strengths = decide(model, recipe, [row.ids for row in rows], strengths)
-    with continuous(model, recipe, {}, generation_config=config) as requests:
+    with continuous(model, recipe, {}, generation_config=config, **_room(model, rows)) as requests:
         names = {
             requests.add(row.ids, dict(zip(recipe.dials, own, strict=False)), max_new_tokens=row.most): at
             for at, (row, own) in enumerate(zip(rows, strengths.tolist(), strict=True))
@@ -97,6 +112,14 @@ def continuously(
                 raise RunError(f"continuous batching that failed ({why})", "answers", "leave --engine out")
             if found.is_finished() and found.request_id in names:
                 yield _written(names.pop(found.request_id), list(found.generated_tokens), stops)
+
+
+def _room(model: ChatModel, rows: Sequence[Row]) -> dict[str, int]:
+    """On a CPU, a cache for so many rows: left to itself it takes most of the memory, and a minute to lay it out."""
+    if model.device.type != "cpu":
+        return {}
+    longest = max(len(row.ids) + row.most for row in rows)
+    return {"num_blocks": _ROWS * math.ceil(longest / _PAGE) + 1, "max_batch_tokens": max(_PAGE, longest)}
 
 
 GREEDY: tuple[Engine, ...] = (plain, continuously)

@@ -67,7 +67,7 @@ def sweep(
         temperature: 0 = greedy.
         seed: Of the draws.
         limit: The first so many items of each suite only.
-        engine: "auto", "batched", "plain" or "continuous"; see `steer_evals.engines`.
+        engine: "auto", "batched", "plain", "continuous" or "vllm"; see `steer_evals.engines`.
         at_once: Most rows in a batch; default by free memory.
         progress: Called as `progress(done, total)`, in answers.
 

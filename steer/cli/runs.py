@@ -71,7 +71,7 @@ def sweep(
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token each time.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many items of each suite.")] = None,
-    engine: Annotated[str, typer.Option(help="auto, batched, plain or continuous.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, batched, plain, continuous or vllm.")] = "auto",
     at_once: Annotated[
         int | None, typer.Option(min=1, help="Most rows in a batch; by free memory if not given.")
     ] = None,

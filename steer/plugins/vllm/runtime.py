@@ -20,7 +20,7 @@ class VLLM:
 
     Args:
         model: Folder or hub id.
-        policy: Path of the policy.
+        policy: Path of the policy; None = the plain model.
         dtype: Of the weights.
         settings: More of `vllm.LLM`'s arguments.
 
@@ -30,15 +30,16 @@ class VLLM:
 
     name = "vllm"
 
-    def __init__(self, model: str, policy: str | Path, *, dtype: str = "float32", **settings: Any) -> None:
+    def __init__(
+        self, model: str, policy: str | Path | None, *, dtype: str = "float32", **settings: Any
+    ) -> None:
         if find_spec("vllm") is None:
             raise PlanError("no vLLM", "vLLM in this environment", "see docs/vllm.md")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         from vllm import LLM
 
-        self.llm: Any = LLM(
-            model, dtype=dtype, max_logprobs=-1, additional_config={KEY: {"policy": str(policy)}}, **settings
-        )
+        steered = {} if policy is None else {"additional_config": {KEY: {"policy": str(policy)}}}
+        self.llm: Any = LLM(model, dtype=dtype, max_logprobs=-1, **steered, **settings)
 
     def say(
         self, prompts: Sequence[Sequence[int]], strengths: Sequence[Mapping[str, float]], most: int

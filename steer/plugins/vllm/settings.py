@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import steer
 from steer.dials import Policy
 from steer.errors import PlanError
@@ -85,10 +87,11 @@ def check(config: Any, version: str) -> None:
         raise PlanError(f"vLLM {version}", f"{TESTED[0]} to below {TESTED[1]}", "install a tested version")
     path = str(Path(found["policy"]).expanduser().resolve())
     policy = Policy.load(path)
-    plan = policy.plan
+    policy_at(path, policy.hash)  # kept for the requests to come, whatever becomes of the file
+    plan, sha256 = policy.plan, policy.hash
     identity = folder_identity(config.model_config.model)
     check_plan(plan, identity)
-    recipe = lay_out(plan, __import__("torch").device("cpu"))
+    recipe = lay_out(plan, torch.device("cpu"))
     parallel, scheduler = config.parallel_config, config.scheduler_config
     refused = {
         "micro-batches (--enable-dbo, --ubatch-size)": parallel.use_ubatching,
@@ -115,7 +118,7 @@ def check(config: Any, version: str) -> None:
             )
     if on := [what for what, is_on in refused.items() if is_on]:
         raise PlanError(f"a policy under {on[0]}", "an engine without it", "leave one of the two out")
-    config.additional_config[KEY] = {"policy": path, "sha256": policy.hash, "version": steer.__version__}
+    config.additional_config[KEY] = {"policy": path, "sha256": sha256, "version": steer.__version__}
 
 
 def reaches_back(recipe: Recipe) -> bool:
