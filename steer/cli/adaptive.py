@@ -157,7 +157,7 @@ def disguise(
     can_make(out)
     plan = steer.Plan.load(policy)
     suites = [load_suite(name) for name in _names(suite)]
-    strength = _default(plan, policy) if strength is None else strength
+    strength = _default(policy) if strength is None else strength
     chosen = list(DISGUISES) if names == "all" else _names(names)
     loaded = load_model(model, dtype)
     with bars() as bar:
@@ -187,12 +187,11 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _default(plan: steer.Plan, policy: str) -> float:
+def _default(policy: str) -> float:
     """Where the policy's dials stand by default."""
-    from steer.policy import load_dials
+    from steer.dials import Policy
 
-    known = load_dials(Path(policy))
-    places = {known[name].default if name in known else 1.0 for name in plan.dials}
+    places = set(Policy.load(policy).defaults.values())
     if len(places) != 1:
         raise usage(
             f"{policy}, whose dials stand at different places", "one strength for all", "name --strength"

@@ -203,25 +203,19 @@ def _one_of(strength: float | None, dial: list[str] | None) -> None:
 
 def _defaults(plan: Plan, policy: str | None) -> dict[str, float]:
     """Of dials that have none: 1."""
-    from steer.policy import load_dials
+    from steer.dials import Policy
 
-    known = {} if policy is None else load_dials(Path(policy))
-    return {name: known[name].default if name in known else 1.0 for name in plan.dials}
+    return (Policy(plan, {}) if policy is None else Policy.load(policy)).defaults
 
 
 def _preset(policy: str | None, preset: str, strength: float | None) -> list[str]:
-    from steer.policy import load_dials
+    from steer.dials import Policy
 
     if policy is None or strength is not None:
         raise usage(
             f"--preset {preset}", "--policy with it, and no --strength", "name the policy it stands in"
         )
-    dials = load_dials(Path(policy))
-    found = [f"{name}={dial.presets[preset]!r}" for name, dial in dials.items() if preset in dial.presets]
-    if not found:
-        known = sorted({name for dial in dials.values() for name in dial.presets})
-        raise usage(f"--preset {preset}", " or ".join(known) or "a policy with presets", "choose one")
-    return found
+    return [f"{name}={strength!r}" for name, strength in Policy.load(policy).preset(preset).items()]
 
 
 def _bench_extract(

@@ -1,6 +1,6 @@
 """What steering costs vLLM: 64 requests at 64 strengths beside 64 at one strength, and beside an engine without the plug-in.
 
-    .venv-runtimes/bin/python bench/vllm.py MODEL-FOLDER --threads 2 --json vllm.json
+    .venv-runtimes/bin/python bench/serving.py MODEL-FOLDER --threads 2 --json serving.json
 
 Both engines stay up, and are asked in turn; a ratio is the median over the rounds. First it is checked that requests at
 strength 0 in a mixed batch give the tokens of the engine without the plug-in, and that the others do not. To measure SmolLM2:
