@@ -54,7 +54,7 @@ def greedy(model: ChatModel, batch: LeftPadded, most: int, *, least: int = 0) ->
         do_sample=False, max_new_tokens=most, min_new_tokens=least or None, pad_token_id=model.tokenizer.pad_token_id,
         eos_token_id=ends(model) or None, bos_token_id=model.tokenizer.bos_token_id, use_cache=True,
     )  # fmt: skip
-    with _own_settings_aside(model.hf) as hf:
+    with own_settings_aside(model.hf) as hf:
         found: Tensor = hf.generate(input_ids=batch.ids, attention_mask=batch.mask, generation_config=config)
     return found
 
@@ -67,7 +67,7 @@ def ends(model: ChatModel) -> list[int]:
 
 
 @contextmanager
-def _own_settings_aside(hf: Any) -> Iterator[Any]:
+def own_settings_aside(hf: Any) -> Iterator[Any]:
     """Greedy is greedy: transformers fills what is left open from the model's own settings, repetition penalties too."""
     own = hf.generation_config
     hf.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]

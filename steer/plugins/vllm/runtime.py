@@ -36,6 +36,9 @@ class VLLM:
         if find_spec("vllm") is None:
             raise PlanError("no vLLM", "vLLM in this environment", "see docs/vllm.md")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        if not torch.cuda.is_available():  # left to itself it takes most of the memory, and one core of its own choice
+            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
+            os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         from vllm import LLM
 
         steered = {} if policy is None else {"additional_config": {KEY: {"policy": str(policy)}}}
