@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from steer.errors import LivenessError, PlanError
-from steer_vectors.errors import ModelError
+from steer_vectors.errors import MismatchError, ModelError
 
 EXACT = 1e-4  # nats, in float32, where nothing is quantised or fused
 FUSED = 1e-3  # where a runtime has kernels of its own
@@ -69,7 +69,7 @@ class Candidate(NamedTuple):
 
     Args:
         name: As in `Runtime`.
-        make: Builds it; raises PlanError or ModelError where it cannot express the policy or run the model.
+        make: Builds it; raises PlanError, ModelError or MismatchError where it cannot express the policy or run the model.
         tolerance: Largest difference of a log-probability, in nats.
         absent: Why it is not here and how to get it, in one line; "" = it is here. See `lacking`.
     """
@@ -238,7 +238,7 @@ def _compared(
         start = perf_counter()
         said = clock.ask(runtime, asks, most, _CHUNK)
         found = found._replace(seconds=perf_counter() - start)
-    except (PlanError, ModelError) as error:
+    except (PlanError, ModelError, MismatchError) as error:
         return found._replace(verdict="refuses", line=str(error))
     except LivenessError as error:
         return found._replace(verdict="differs", line=str(error))

@@ -114,7 +114,7 @@ def continuously(
                 yield _written(names.pop(found.request_id), list(found.generated_tokens), stops)
 
 
-def _room(model: ChatModel, rows: Sequence[Row]) -> dict[str, int]:
+def _room(model: ChatModel, rows: Sequence[Row]) -> dict[str, Any]:
     """On a CPU, a cache for so many rows: left to itself it takes most of the memory, and a minute to lay it out."""
     if model.device.type != "cpu":
         return {}

@@ -42,3 +42,11 @@ def load_reference(
             here.lerp_(there, dose)
     nn.Module.to(base.hf, dtype or default_dtype(base.device))
     return ChatModel(base.hf, base.tokenizer, name)
+
+
+def folder_of(name: str) -> str | None:
+    """Where other programs find a model: its folder or hub id; None for a dose between the two, and for a GGUF file."""
+    if not name.startswith(PREFIX):
+        return None if name.endswith(".gguf") else name
+    folder = FOLDER / name.removeprefix(PREFIX)
+    return str(folder) if folder.is_dir() else None

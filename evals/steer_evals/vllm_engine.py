@@ -18,7 +18,8 @@ from steer.plugins.vllm.runtime import VLLM
 from steer.plugins.vllm.settings import KEY
 from steer.recipe import Recipe
 from steer_evals.engine import Row, Written
-from steer_evals.reference import FOLDER, PREFIX
+from steer_evals.errors import RunError
+from steer_evals.reference import folder_of
 from steer_vectors.greedy import ends
 from steer_vectors.models import ChatModel
 
@@ -82,13 +83,20 @@ class VllmEngine:
         if self._running is not None and (recipe.plan is self._plan or not recipe.steps):
             return self._running
         self.close()
+        where = folder_of(model.name)
+        if where is None:
+            raise RunError(
+                f"{model.name} for vLLM",
+                "a model folder or hub id",
+                "save_pretrained the model into a folder",
+            )
         kind = str(model.hf.dtype).removeprefix("torch.")
         with tempfile.TemporaryDirectory() as folder:
             path = None
             if recipe.plan is not None:
                 path = Path(folder) / "policy.toml"
                 recipe.plan.save(path)
-            self._running = VLLM(_folder(model.name), path, dtype=kind, **self._settings)
+            self._running = VLLM(where, path, dtype=kind, **self._settings)
         self._plan = recipe.plan
         return self._running
 
@@ -96,9 +104,3 @@ class VllmEngine:
         """Let the engine and its memory go."""
         self._running = self._plan = None
         gc.collect()
-
-
-def _folder(name: str) -> str:
-    """Where vLLM finds the model."""
-    short = name.removeprefix(PREFIX)
-    return str(FOLDER / short) if name.startswith(PREFIX) and (FOLDER / short).is_dir() else name

@@ -6,10 +6,30 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from steer.cli import adaptive, decisions, runs, tools, vectors  # their commands join the app
+from steer.cli import (
+    adaptive,
+    decisions,
+    exported,
+    harnesses,
+    runs,
+    tools,
+    vectors,
+    verified,
+)  # their commands join the app
 from steer.cli.console import app, notes
 
-__all__ = ["adaptive", "app", "decisions", "main", "runs", "tools", "vectors"]
+__all__ = [
+    "adaptive",
+    "app",
+    "decisions",
+    "exported",
+    "harnesses",
+    "main",
+    "runs",
+    "tools",
+    "vectors",
+    "verified",
+]
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 

@@ -273,3 +273,23 @@ def test_the_routes_list_the_policy_and_prove_it_under_the_servers_key(policies,
     assert "doses move the model" in call("/steer/self-test", method="POST")["workers"][0]
     with pytest.raises(urllib.error.HTTPError, match="401"):
         call("/steer", key="another")
+
+
+def test_it_answers_for_a_sweep_as_transformers_does(model, vector):
+    """Rows of a plan, of another plan, and of no plan, as a sweep with controls asks them."""
+    from steer.recipe import Recipe, compile_plan
+    from steer_evals.engines import engine
+    from steer_evals.vllm_engine import VllmEngine
+
+    plan = Plan.add(vector, scope="generation")
+    recipe = compile_plan(plan, model)
+    assert isinstance(engine("vllm", model, recipe), VllmEngine)
+    ids = [tuple(prompt_ids(model.tokenizer, prompt)) for prompt in PROMPTS]
+    rows = [Row(own, strength, 12, seed=3) for own in ids for strength in (0.0, -1.0, 1.0)]
+    ours = VllmEngine(enforce_eager=True, **SMALL)
+    for asked in (recipe, Recipe({})):
+        found = {said.row: (said.tokens, said.ended) for said in ours(model, asked, rows)}
+        assert found == {said.row: (said.tokens, said.ended) for said in plain(model, asked, rows)}
+    drawn = [[said.tokens for said in ours(model, recipe, rows, temperature=1.0)] for _ in range(2)]
+    assert drawn[0] == drawn[1], "draws go by the rows' seeds"
+    ours.close()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -103,9 +103,23 @@ def export_gguf(
     Raises:
         VectorFileError: What the format cannot express (another point, layer 0), or a path that cannot be written.
     """
+    moves = to_displacements(vector, strength, layers, ("resid_post",), "a control vector")
+    write_control_vector(moves, path, vector.meta["architecture"])
+
+
+def write_control_vector(moves: Mapping[int, Tensor], path: str | Path, architecture: str) -> None:
+    """Write what is added at each layer as a control vector.
+
+    Args:
+        moves: `[d]` by 0-based layer, from 1 on.
+        path: The `.gguf` file to write, whole or not at all.
+        architecture: Class of the model it is for, such as LlamaForCausalLM; goes in as a hint for people.
+
+    Raises:
+        VectorFileError: Layer 0, or a path that cannot be written.
+    """
     from gguf import GGUFWriter
 
-    moves = to_displacements(vector, strength, layers, ("resid_post",), "a control vector")
     if 0 in moves:
         raise VectorFileError(
             "a direction at layer 0", "layers from 1 on, which are those llama.cpp edits", "leave layer 0 out"
@@ -113,7 +127,7 @@ def export_gguf(
     with written_whole(path) as part:
         writer = GGUFWriter(part, ARCHITECTURE)
         try:
-            writer.add_string(_HINT, _model_type(vector.meta["architecture"]))
+            writer.add_string(_HINT, _model_type(architecture))
             writer.add_uint32(_COUNT, len(moves))
             for layer, move in sorted(moves.items()):
                 writer.add_tensor(f"direction.{layer}", move.float().numpy())
