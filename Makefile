@@ -39,7 +39,7 @@ test-slow: $(STAMP) $(SMOLLM2) ## the slow tests, on a real chat model too
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "slow and not gpu and not runtime" $(ARGS)
 
 test-runtimes: $(RUNTIMES_STAMP) ## vLLM, llama.cpp, lm-eval and Inspect, each for real
-	HF_HUB_OFFLINE=1 $(RUNTIMES)/bin/python -m pytest -m "runtime and not slow" tests/runtimes tests/test_docs.py $(ARGS)
+	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind $(RUNTIMES)/bin/python -m pytest -m "runtime and not slow" tests/runtimes tests/test_docs.py $(ARGS)
 
 check: $(STAMP) ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
+from steer.dials import Policy
 from steer.equivalence import Said
 from steer.errors import PlanError
-from steer.plugins.vllm.settings import KEY
+from steer.plugins.vllm.settings import KEY, reaches_back, recipe_of
 
 
 class VLLM:
@@ -36,13 +37,19 @@ class VLLM:
         if find_spec("vllm") is None:
             raise PlanError("no vLLM", "vLLM in this environment", "see docs/vllm.md")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        if not torch.cuda.is_available():  # left to itself it takes most of the memory, and one core of its own choice
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # what is printed is for programs
+        if (
+            not torch.cuda.is_available()
+        ):  # left to itself it takes most of the memory, and one core of its own choice
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
             os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         from vllm import LLM
 
-        steered = {} if policy is None else {"additional_config": {KEY: {"policy": str(policy)}}}
-        self.llm: Any = LLM(model, dtype=dtype, max_logprobs=-1, **steered, **settings)
+        if policy is not None:
+            settings["additional_config"] = {KEY: {"policy": str(policy)}}
+            if reaches_back(recipe_of(Policy.load(policy), torch.device("cpu"))):
+                settings.setdefault("enable_chunked_prefill", False)
+        self.llm: Any = LLM(model, dtype=dtype, max_logprobs=-1, **settings)
 
     def say(
         self, prompts: Sequence[Sequence[int]], strengths: Sequence[Mapping[str, float]], most: int
