@@ -75,7 +75,7 @@ class NNsight:
     def __init__(self, model: ChatModel, policy: Policy) -> None:
         self.model = model
         self._recipe = compile_plan(policy.plan, model)
-        self._traced: Any = Reader(model)._traced
+        self._traced: Any = Reader(model).traced
         # The twin's own: greedy is greedy, whatever the model would rather do.
         self._traced.pipeline.model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
 

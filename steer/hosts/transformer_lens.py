@@ -22,22 +22,14 @@ from steer.errors import PlanError
 from steer.hosts import answers, by_dial
 from steer.plan import Plan
 from steer.recipe import Recipe, compile_plan
+from steer_vectors.backends.transformer_lens import HOOKS
 from steer_vectors.backends.transformer_lens import TransformerLens as Reader
 from steer_vectors.file import Vector
 from steer_vectors.greedy import ends, left_padded
 from steer_vectors.models import ChatModel, decoder
-from steer_vectors.site import Point
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
-
-# The short names come after the norms that Gemma 2 and OLMo 2 have there; a site comes before them.
-_HOOKS: dict[Point, str] = {
-    "resid_pre": "hook_in",
-    "resid_post": "hook_out",
-    "attn_out": "attn.hook_out",
-    "mlp_out": "mlp.hook_out",
-}
 
 
 @contextmanager
@@ -116,7 +108,7 @@ def _at_work(bridge: Any, steering: Steering) -> Iterator[Steering]:
         *((site, _reading(read)) for site, read in steering.probes().items()),  # before the edits
         *((site, _editing(steering.edit(steps))) for site, steps in steering.recipe.steps.items()),
     ]
-    names = {site: f"blocks.{site.layer}.{_HOOKS[site.point]}" for site, _ in acts}
+    names = {site: f"blocks.{site.layer}.{HOOKS[site.point]}" for site, _ in acts}
     _require_passed(bridge, list(names.values()))
     owner = decoder(bridge.original_model)
     steering.source = _not_padded_unseen(steering, bridge)

@@ -362,7 +362,7 @@ def test_a_hook_point_that_nothing_passes(
 ) -> None:
     bridge = bridge_of(tiny_llama)
     for name in ("attn.hook_q_input", "attn.hook_nowhere"):
-        monkeypatch.setitem(in_lens._HOOKS, "resid_post", name)
+        monkeypatch.setattr(in_lens, "HOOKS", {**in_lens.HOOKS, "resid_post": name})
         with (
             pytest.raises(PlanError, match="nothing passes"),
             in_lens.steered(bridge, make_vector(tiny_llama), model=tiny_llama),

@@ -56,7 +56,7 @@ class NNsight:
         tokenizer = copy.deepcopy(model.tokenizer)
         self.model = model
         self._remote = remote
-        self._traced: Any = _library().TransformersModel(
+        self.traced: Any = _library().TransformersModel(
             twin(model.hf), tokenizer=tokenizer, task="text-generation", device=model.device
         )
 
@@ -86,7 +86,7 @@ class NNsight:
         self = cls.__new__(cls)
         self.model = kind(hf, traced.tokenizer, str(traced.repo_id or type(hf).__name__))
         self._remote = remote
-        self._traced = traced
+        self.traced = traced
         return self
 
     @property
@@ -103,7 +103,7 @@ class NNsight:
         chosen = cast(Picks, SimpleNamespace(**picks._asdict()))
         with (
             _paths_kept(),
-            self._traced.trace(
+            self.traced.trace(
                 input_ids=batch.ids,
                 attention_mask=batch.mask,
                 use_cache=False,
@@ -122,11 +122,11 @@ class NNsight:
 
     def _places(self, point: Point) -> list[Any]:
         """What nnsight calls the modules of one point."""
-        hf = self._traced.pipeline.model
+        hf = self.traced.pipeline.model
         names = {id(module): name for name, module in hf.named_modules()}
         layers = decoder_layers(hf)
         modules = (module_at(layers, Site(layer, point)) for layer in range(len(layers)))
-        return [self._traced.get(names[id(module)]) for module in modules]
+        return [self.traced.get(names[id(module)]) for module in modules]
 
 
 class _Elsewhere(ChatModel):

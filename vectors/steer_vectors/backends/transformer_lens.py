@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # The short names `hook_attn_out` and `hook_mlp_out` come after the norms that Gemma 2 and OLMo 2 have there; a site
 # comes before them.
-_HOOKS: dict[Point, str] = {
+HOOKS: dict[Point, str] = {
     "resid_pre": "hook_in",
     "resid_post": "hook_out",
     "attn_out": "attn.hook_out",
@@ -98,7 +98,7 @@ class TransformerLens:
     def states(self, batch: Batch, picks: Picks, point: Point) -> Tensor:
         """As in `Backend`."""
         seen: dict[int, Tensor] = {}
-        names = [f"blocks.{layer}.{_HOOKS[point]}" for layer in range(self.model.layers)]
+        names = [f"blocks.{layer}.{HOOKS[point]}" for layer in range(self.model.layers)]
         for name in names:
             if self.bridge.get_hook_point(name) is None:
                 raise SiteError(
