@@ -293,3 +293,16 @@ def test_it_answers_for_a_sweep_as_transformers_does(model, vector):
     drawn = [[said.tokens for said in ours(model, recipe, rows, temperature=1.0)] for _ in range(2)]
     assert drawn[0] == drawn[1], "draws go by the rows' seeds"
     ours.close()
+
+
+@pytest.mark.slow
+def test_two_pipeline_stages_each_edit_their_own_layers(model, policies):
+    from steer.plugins.vllm.runtime import VLLM
+
+    engine = VLLM(str(MODEL), policies["edits"], enforce_eager=True, pipeline_parallel_size=2, **SMALL)
+    ids = prompt_ids(model.tokenizer, PROMPTS[0])
+    for strengths in ({"refusal": 0.0, "cut": 0.0, "cap": 0.0}, {"refusal": -1.5, "cut": 0.7, "cap": 1.0}):
+        (said,) = engine.say([ids], [strengths], TOKENS)
+        logprobs, tokens = expected(model, policies["edits"], ids, strengths)
+        torch.testing.assert_close(said.logprobs, logprobs, rtol=0, atol=BOUND)
+        assert list(said.tokens) == tokens

@@ -271,6 +271,7 @@ def steered_of(runner: Any) -> Steered | None:
     return found
 
 
+@torch.inference_mode()
 def test(runner: Any) -> str:
     """Run the self-test in a worker; says what it found, or nothing without a policy."""
     steered = steered_of(runner)
@@ -279,11 +280,20 @@ def test(runner: Any) -> str:
     flag = getattr(runner, "model_state", runner)
     # With attention, without which V1 leaves memory as it was found; one token a request, so that they are strangers.
     attention = {} if hasattr(runner, "model_state") else {"force_attention": True}
+    # Later stages of a pipeline take in nothing from a dummy, and nothing can be taken out of that; the first one makes the room.
+    runner._dummy_run(1, **attention)
+    earlier = getattr(runner, "intermediate_tensors", None)
+    taken_in = [] if earlier is None else list(earlier.tensors.values())
+    for at, tensor in enumerate(taken_in):
+        drawn = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(at))
+        tensor.copy_(drawn)
     flag.steer_testing = True
     try:
         return steered.self_test(lambda tokens: _stream(runner._dummy_run(tokens, **attention)[0]))
     finally:
         flag.steer_testing = False
+        for tensor in taken_in:
+            tensor.zero_()
 
 
 def _stream(found: Any) -> Tensor:
