@@ -173,6 +173,14 @@ def test_what_cannot_be_asked_is_refused_and_the_engine_goes_on(model, offline, 
     )
 
 
+def test_beams_are_refused(model, offline):
+    from vllm.sampling_params import BeamSearchParams
+
+    prompt = {"prompt_token_ids": prompt_ids(model.tokenizer, "Hi")}
+    with pytest.raises(Exception, match="beam search of a steered engine"):
+        offline.llm.beam_search([prompt], BeamSearchParams(beam_width=2, max_tokens=2))
+
+
 def test_a_preset_is_asked_for_by_name(model, policies, offline):
     from vllm import SamplingParams
 
@@ -254,6 +262,8 @@ def test_over_http_a_mistake_is_400_and_the_next_request_is_served(server):
     for steering in ("strength=5", "refusal=1", "wild", {"nested": 1}):
         with pytest.raises(openai.BadRequestError):
             client.completions.create(**asked, extra_body={"vllm_xargs": {"steer": steering}})
+    with pytest.raises(openai.BadRequestError, match="beam search"):
+        client.completions.create(**asked, n=2, extra_body={"use_beam_search": True})
     with pytest.raises(openai.BadRequestError, match="0 to 2"):
         client.completions.create(**asked, extra_body={"vllm_xargs": {"steer": 5}})
     assert client.completions.create(**asked).choices[0].finish_reason

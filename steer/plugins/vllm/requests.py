@@ -19,6 +19,8 @@ def register() -> None:
     """Check every engine's configuration, and every request to a steered one."""
     import vllm
     from vllm.engine.arg_utils import EngineArgs
+    from vllm.entrypoints.generate.beam_search.offline import BeamSearchOfflineMixin
+    from vllm.entrypoints.generate.beam_search.online import BeamSearchOnlineMixin
     from vllm.v1.engine.input_processor import InputProcessor
 
     if getattr(EngineArgs.create_engine_config, "steers", False):
@@ -35,16 +37,39 @@ def register() -> None:
     def process_inputs(self: Any, request_id: str, prompt: Any, params: Any, *args: Any, **named: Any) -> Any:
         request = process(self, request_id, prompt, params, *args, **named)
         policy = policy_of(self.vllm_config)
-        asked = getattr(params, "extra_args", None) or {}
         if policy is None:
-            _refuse(asked, ())
-        elif request.sampling_params is not None:
-            turn(request, policy, _recipe(policy))
+            _refuse(getattr(params, "extra_args", None) or {}, ())
+            return request
+        if request.sampling_params is None or request.resumable:
+            what = "embeddings" if request.sampling_params is None else "a prompt that goes on growing"
+            raise _invalid(
+                PlanError(f"{what}, of a steered engine", "a whole prompt to answer", "ask another engine")
+            )
+        turn(request, policy, _recipe(policy))
         return request
 
+    for searches, engine in (
+        (BeamSearchOnlineMixin, "engine_client"),
+        (BeamSearchOfflineMixin, "llm_engine"),
+    ):
+        searches.beam_search = _refusing(searches.beam_search, engine)
     create_engine_config.steers = True  # type: ignore[attr-defined]
     EngineArgs.create_engine_config = create_engine_config
     InputProcessor.process_inputs = process_inputs
+
+
+def _refusing(search: Any, engine: str) -> Any:
+    """Beams are searched by asking anew for every token, with all that was said as the prompt, and drops strengths."""
+
+    @functools.wraps(search)
+    def beam_search(self: Any, *args: Any, **named: Any) -> Any:
+        if policy_of(getattr(self, engine).vllm_config) is not None:
+            raise _invalid(
+                PlanError("beam search of a steered engine", "sampling, or greedy", "leave beam search out")
+            )
+        return search(self, *args, **named)
+
+    return beam_search
 
 
 @functools.cache
