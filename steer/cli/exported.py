@@ -63,6 +63,8 @@ def export_gguf(
     """A control vector for llama.cpp: constants that are added at the output of layers, from layer 1 on."""
     from steer.export import export_control_vector
 
+    if out.suffix != ".gguf":
+        raise usage(f"--out {out}", "a file that ends in .gguf", "choose another ending")
     can_write(out)
     wanted = _policy(vector, policy, ablate=False)
     strengths = wanted.strengths(strength)

@@ -188,5 +188,5 @@ def _config(model: ChatModel, factors: _Factors) -> Any:
         target_modules=short if named == edited else sorted(edited),
         task_type="CAUSAL_LM",
         inference_mode=True,
-        base_model_name_or_path=model.name,
+        base_model_name_or_path=model.hf.name_or_path or model.name,  # where PEFT finds it
     )

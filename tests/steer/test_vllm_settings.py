@@ -55,14 +55,26 @@ def vector(folder_model, make_vector):
 def config(folder: Any, policy: Any, **changed: Any) -> Any:
     found = SimpleNamespace(
         additional_config={"steer": {"policy": str(policy)}},
-        model_config=SimpleNamespace(model=str(folder), enable_prompt_embeds=False, max_model_len=128),
+        model_config=SimpleNamespace(
+            model=str(folder),
+            enable_prompt_embeds=False,
+            max_model_len=128,
+            runner_type="generate",
+            revision=None,
+        ),
+        use_v2_model_runner=False,
         parallel_config=SimpleNamespace(
             use_ubatching=False,
             use_sequence_parallel_moe=False,
             pipeline_parallel_size=1,
             decode_context_parallel_size=1,
         ),
-        scheduler_config=SimpleNamespace(max_num_batched_tokens=64, enable_chunked_prefill=True),
+        scheduler_config=SimpleNamespace(
+            max_num_batched_tokens=64,
+            enable_chunked_prefill=True,
+            long_prefill_token_threshold=0,
+            policy="fcfs",
+        ),
         speculative_config=None,
     )
     for path, value in changed.items():
@@ -146,6 +158,19 @@ def test_other_words_are_refused(tiny_folder, setting):
         ("every", {"speculative_config": object()}, "speculative"),
         ("back", {}, "prompts that may come in pieces"),
         ("back", {"scheduler_config__enable_chunked_prefill": False}, "prompts that may come in pieces"),
+        (
+            "back",
+            {
+                "scheduler_config__enable_chunked_prefill": False,
+                "scheduler_config__max_num_batched_tokens": 128,
+                "scheduler_config__long_prefill_token_threshold": 8,
+            },
+            "prompts that may come in pieces",
+        ),
+        ("plain", {"model_config__runner_type": "pooling"}, "pooling"),
+        ("plain", {"use_v2_model_runner": True, "parallel_config__pipeline_parallel_size": 2}, "V2 runner"),
+        ("start", {"speculative_config": object()}, "window of positions"),
+        ("gated", {"scheduler_config__policy": "priority"}, "priorities with probes"),
         ("missing", {}, "which does not read"),
     ],
 )
@@ -212,10 +237,11 @@ def test_two_requests_share_a_cache_only_where_their_tokens_are_edited_alike(vec
 
 
 def test_what_a_cache_hides_from_a_probe_is_not_read_from_it(vector):
-    assert {name for name, plan in plans(vector).items() if unshared(lay_out(plan, CPU))} == {
-        "window",
-        "back",
-    }
+    def found(*, v2: bool) -> set[str]:
+        return {name for name, plan in plans(vector).items() if unshared(lay_out(plan, CPU), v2=v2)}
+
+    assert found(v2=False) == {"window", "back", "every"}
+    assert found(v2=True) == {"window", "back", "every", "gated"}  # it forgets what it preempts
 
 
 def asked(extra: dict[str, Any] | None, salted: str | None = None) -> Any:
@@ -229,7 +255,10 @@ def test_the_door_writes_the_strengths_of_all_dials(vector):
     request = asked({"steer": "0.5", "session_id": "s"}, "mine")
     requests.turn(request, policy, recipe)
     assert request.sampling_params.extra_args == {"steer": {"strength": 0.5}, "session_id": "s"}
-    assert request.cache_salt.startswith("mine|steer:")
+    other = asked({"steer": "0.5"}, "theirs")
+    requests.turn(other, policy, recipe)
+    assert request.cache_salt != other.cache_salt
+    assert "mine" not in request.cache_salt
     assert request.sampling_params.skip_reading_prefix_cache is True
     plain = asked({"steer": 0})
     requests.turn(plain, policy, recipe)
@@ -248,6 +277,20 @@ def test_what_would_be_ignored_is_the_clients_mistake(vector, exceptions, extra)
     with pytest.raises(Invalid, match="^got ") as found:
         requests.turn(asked(extra), policy, lay_out(policy.plan, CPU))
     assert found.value.parameter == "vllm_xargs"
+
+
+def test_a_client_cannot_put_words_in_the_cache_of_another_setting(vector, exceptions):
+    policy = Policy(plans(vector)["plain"], {})
+    with pytest.raises(Invalid, match="cache_salt"):
+        requests.turn(asked({"steer": 0}, "steer:0123"), policy, lay_out(policy.plan, CPU))
+
+
+@pytest.mark.parametrize("key", ["steering", "steerdial", "Steer"])
+def test_a_policy_under_another_key_is_refused(tiny_folder, files, key):
+    engine = config(tiny_folder, "")
+    engine.additional_config = {key: {"policy": str(files / "plain.toml")}}
+    with pytest.raises(PlanError, match="additional_config"):
+        check(engine, "0.32.0")
 
 
 def test_strengths_for_an_engine_without_a_policy_too(exceptions):

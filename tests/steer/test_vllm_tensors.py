@@ -232,6 +232,12 @@ def test_outputs_that_are_not_known_are_refused(vectors):
         model.layers[1](torch.zeros(2, WIDTH))
 
 
+def test_a_stream_that_is_not_packed_is_refused(vectors):
+    engine = Engine(plans(vectors)["edits"], Whole)
+    with pytest.raises(PlanError, match="packed tokens"):
+        engine.model(torch.zeros(1, 4, WIDTH))
+
+
 def _steered(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> tuple[Steered, Model]:
     from steer.dials import Policy
 

@@ -49,7 +49,7 @@ def identity(model: ChatModel) -> Identity:
     )
 
 
-def folder_identity(path: str) -> Identity:
+def folder_identity(path: str, revision: str | None = None) -> Identity:
     """Of a model's folder or hub id, without loading its weights: some values of every tensor are read.
 
     Where transformers stores tensors under other names than the model has, the weights are loaded after all.
@@ -61,7 +61,7 @@ def folder_identity(path: str) -> Identity:
         folder = (
             Path(path)
             if Path(path).is_dir()
-            else Path(snapshot_download(path, allow_patterns=["*.safetensors", "*.json"]))
+            else Path(snapshot_download(path, revision=revision, allow_patterns=["*.safetensors", "*.json"]))
         )
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

@@ -43,6 +43,8 @@ class Batches:
         self._recipe, self._doses = recipe, doses
         pinned = doses.given.device.type == "cuda"
         self._staged = torch.zeros(doses.given.shape, dtype=torch.float32, pin_memory=pinned)
+        # A step may be laid out while the copy of the one before still runs.
+        self._copied = torch.cuda.Event() if pinned else None  # type: ignore[no-untyped-call]
         self._filled = 0
         # Names of the forward before, if it read one token of each answer: the next such one is laid out already.
         self._steady: list[str] | None = None
@@ -63,6 +65,8 @@ class Batches:
             if names == self._steady:
                 return
         self._steady = names
+        if self._copied is not None:
+            self._copied.synchronize()
         counts = torch.tensor([own.tokens for own in asked])
         tokens = int(counts.sum())
         of = torch.repeat_interleave(torch.arange(len(asked)), counts)
@@ -79,6 +83,8 @@ class Batches:
         staged[tokens : self._filled] = 0  # what is left of the forward before, padding of this one
         upto = max(tokens, self._filled)
         self._doses.given[:upto].copy_(staged[:upto], non_blocking=True)
+        if self._copied is not None:
+            self._copied.record()
         self._filled = tokens
         if self._recipe.gauges:
             slots = torch.tensor(self._known(asked, live))
@@ -88,6 +94,8 @@ class Batches:
     def clear(self) -> None:
         """Nobody's tokens come next: a dummy forward."""
         self._steady = None
+        if self._copied is not None:
+            self._copied.synchronize()
         self._doses.given.zero_()
         self._staged.zero_()
         self._filled = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from steer.errors import PlanError
 from steer.plugins.vllm.settings import KEY, check, policy_of, recipe_of, salt, unshared
 from steer.recipe import Recipe
 from steer_kernels.errors import SteerError
+
+_MEANT = {"strength", "strengths", "dial", "dials", "preset"}
 
 
 def register() -> None:
@@ -45,7 +48,7 @@ def register() -> None:
             raise _invalid(
                 PlanError(f"{what}, of a steered engine", "a whole prompt to answer", "ask another engine")
             )
-        turn(request, policy, _recipe(policy))
+        turn(request, policy, _recipe(policy), v2=self.vllm_config.use_v2_model_runner)
         return request
 
     for searches, engine in (
@@ -77,13 +80,14 @@ def _recipe(policy: Policy) -> Recipe:
     return recipe_of(policy, torch.device("cpu"))
 
 
-def turn(request: Any, policy: Policy, recipe: Recipe) -> None:
+def turn(request: Any, policy: Policy, recipe: Recipe, *, v2: bool = False) -> None:
     """Write a request's strengths of all dials into its own parameters, and keep its cache apart.
 
     Args:
         request: An `EngineCoreRequest`; its parameters are a copy of the caller's.
         policy: Of the engine.
         recipe: Of the policy.
+        v2: Whether the V2 runner answers.
 
     Raises:
         VLLMValidationError: What `Policy.strengths` refuses; a server answers 400.
@@ -96,17 +100,25 @@ def turn(request: Any, policy: Policy, recipe: Recipe) -> None:
     except SteerError as error:
         raise _invalid(error) from None
     params.extra_args = asked | {KEY: strengths}
+    if (request.cache_salt or "").startswith(
+        f"{KEY}:"
+    ):  # another setting's cache would be filled with this one's
+        raise _invalid(
+            PlanError("a cache_salt of ours", "one that does not begin with steer:", "choose another")
+        )
     own = salt(policy, recipe, strengths, len(request.prompt_token_ids or ()))
     if own is not None:
-        request.cache_salt = own if request.cache_salt is None else f"{request.cache_salt}|{own}"
-        if unshared(recipe):
+        both = f"{own}|{request.cache_salt or ''}"
+        request.cache_salt = f"{KEY}:{hashlib.sha256(both.encode()).hexdigest()}"
+        if unshared(recipe, v2=v2):
             params.skip_reading_prefix_cache = True
 
 
 def _refuse(asked: Mapping[str, Any], dials: tuple[str, ...]) -> None:
     """A dial beside the one key, or a strength for an engine without a policy, would be ignored in silence."""
+    known = {dial.lower() for dial in dials}
     for name in asked:
-        if name in dials or name.split("_")[0].lower() in (KEY, "steering"):
+        if name.lower() in known or name.lower().startswith(KEY) or name.lower() in _MEANT:
             expected = f'"{KEY}": "{dials[0]}=0.5"' if dials else "an engine with a policy"
             raise _invalid(
                 PlanError(

@@ -44,20 +44,23 @@ class Steered:
         self.sites = install(model, decoder_layers(model), self.recipe, self.doses, device)
         self.batches = Batches(self.recipe, self.doses)
         self.tested = ""
-        self._rows: dict[str, Tensor] = {}
+        self._rows: dict[str, tuple[Any, Tensor]] = {}
 
     def strengths(self, name: str, params: Any) -> Tensor:
         """`[dials]` of a request, as the door has written them."""
-        if name not in self._rows:
-            asked = (getattr(params, "extra_args", None) or {}).get(KEY)
-            if params is not None and not isinstance(asked, dict):
-                raise PlanError(
-                    f"request {name} that did not come through the door",
-                    "strengths of all dials",
-                    "report this version",
-                )
-            self._rows[name] = torch.tensor([(asked or {}).get(dial, 0.0) for dial in self.recipe.dials])
-        return self._rows[name]
+        known = self._rows.get(name)
+        if known is not None and known[0] is params:  # a name may come again, with other parameters
+            return known[1]
+        asked = (getattr(params, "extra_args", None) or {}).get(KEY)
+        if not isinstance(asked, dict):
+            raise PlanError(
+                f"request {name} that did not come through the door",
+                "strengths of all dials",
+                "report this version",
+            )
+        row = torch.tensor([asked[dial] for dial in self.recipe.dials])
+        self._rows[name] = params, row
+        return row
 
     def forget(self, live: Any) -> None:
         """Requests that are over."""

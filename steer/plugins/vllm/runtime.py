@@ -14,6 +14,7 @@ from steer.dials import Policy
 from steer.equivalence import Said
 from steer.errors import PlanError
 from steer.plugins.vllm.settings import KEY, reaches_back, recipe_of
+from steer_vectors.errors import ModelError
 
 
 class VLLM:
@@ -26,7 +27,9 @@ class VLLM:
         settings: More of `vllm.LLM`'s arguments.
 
     Raises:
-        PlanError: vLLM is not installed.
+        PlanError: vLLM is not installed, or cannot express the policy.
+        MismatchError: A policy of another model.
+        ModelError: The engine does not start.
     """
 
     name = "vllm"
@@ -49,7 +52,14 @@ class VLLM:
             settings["additional_config"] = {KEY: {"policy": str(policy)}}
             if reaches_back(recipe_of(Policy.load(policy), torch.device("cpu"))):
                 settings.setdefault("enable_chunked_prefill", False)
-        self.llm: Any = LLM(model, dtype=dtype, max_logprobs=-1, **settings)
+        try:
+            self.llm: Any = LLM(model, dtype=dtype, max_logprobs=-1, **settings)
+        except RuntimeError as error:  # what a worker said stands in its log, on standard error
+            raise ModelError(
+                f"{model}, for which vLLM does not start ({' '.join(str(error).split())[:160]})",
+                "an engine that starts",
+                "read its log above",
+            ) from error
 
     def say(
         self, prompts: Sequence[Sequence[int]], strengths: Sequence[Mapping[str, float]], most: int
@@ -78,4 +88,4 @@ class VLLM:
     def _stops(self) -> set[int]:
         config = self.llm.llm_engine.vllm_config.model_config
         ends = config.try_get_generation_config().get("eos_token_id") or config.hf_config.eos_token_id
-        return {ends} if isinstance(ends, int) else set(ends)
+        return {ends} if isinstance(ends, int) else set(ends or ())

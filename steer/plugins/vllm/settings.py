@@ -29,7 +29,12 @@ def settings_of(config: Any) -> dict[str, str] | None:
         PlanError: Something else than a policy's path.
     """
     extra = config.additional_config
-    if not isinstance(extra, Mapping) or KEY not in extra:
+    if not isinstance(extra, Mapping):
+        return None
+    near = [name for name in extra if name != KEY and str(name).lower().startswith(KEY)]
+    if near:
+        raise PlanError(f"{near[0]!r} in additional_config", f"{KEY!r}", "write the policy under that key")
+    if KEY not in extra:
         return None
     found = extra[KEY]
     if not isinstance(found, Mapping) or not isinstance(found.get("policy"), str) or found.keys() - _KEYS:
@@ -89,7 +94,7 @@ def check(config: Any, version: str) -> None:
     policy = Policy.load(path)
     policy_at(path, policy.hash)  # kept for the requests to come, whatever becomes of the file
     plan, sha256 = policy.plan, policy.hash
-    identity = folder_identity(config.model_config.model)
+    identity = folder_identity(config.model_config.model, getattr(config.model_config, "revision", None))
     check_plan(plan, identity)
     recipe = lay_out(plan, torch.device("cpu"))
     parallel, scheduler = config.parallel_config, config.scheduler_config
@@ -103,18 +108,33 @@ def check(config: Any, version: str) -> None:
         )
         > 1,
     }
+    refused["pooling (--runner pooling)"] = config.model_config.runner_type == "pooling"
+    refused["pipeline parallelism in the V2 runner (VLLM_USE_V2_MODEL_RUNNER=0 chooses V1)"] = (
+        config.use_v2_model_runner and parallel.pipeline_parallel_size > 1
+    )
+    # Positions are then upper bounds: right for what begins or ends with the prompt, not within the answer.
+    refused["speculative decoding with a window of positions"] = (
+        config.speculative_config is not None
+        and not all(dose.span is None or dose.span.settles for dose in recipe.doses)
+    )
     if recipe.gauges:
         refused["pipeline parallelism with probes"] = parallel.pipeline_parallel_size > 1
+        refused["priorities with probes (--scheduling-policy priority)"] = scheduler.policy == "priority"
         if any(gauge.each_token for gauge in recipe.gauges):
             refused["speculative decoding with a probe that reads every token"] = (
                 config.speculative_config is not None
             )
-        whole = scheduler.max_num_batched_tokens >= config.model_config.max_model_len
-        if reaches_back(recipe) and not (whole and not scheduler.enable_chunked_prefill):
+        whole = (
+            scheduler.max_num_batched_tokens >= config.model_config.max_model_len
+            and not scheduler.enable_chunked_prefill
+            and not scheduler.long_prefill_token_threshold
+        )
+        if reaches_back(recipe) and not whole:
             raise PlanError(
                 "prompts that may come in pieces, and edits of the whole prompt that wait for its last token",
                 "whole prompts, or edits of scope -1:",
-                "add --no-enable-chunked-prefill and a --max-num-batched-tokens of at least --max-model-len, or change the scope",
+                "add --no-enable-chunked-prefill and a --max-num-batched-tokens of at least --max-model-len, no "
+                "--long-prefill-token-threshold, or change the scope",
             )
     if on := [what for what, is_on in refused.items() if is_on]:
         raise PlanError(f"a policy under {on[0]}", "an engine without it", "leave one of the two out")
@@ -126,9 +146,14 @@ def reaches_back(recipe: Recipe) -> bool:
     return any(recipe.columns[dose.column].share is not None and not dose.from_last for dose in recipe.doses)
 
 
-def unshared(recipe: Recipe) -> bool:
-    """Whether what a token leaves in the cache may depend on tokens after it, or a probe needs tokens that a cache hides."""
-    return reaches_back(recipe) or any(len(gauge.query) > 1 for gauge in recipe.gauges)
+def unshared(recipe: Recipe, *, v2: bool) -> bool:
+    """Whether what a token leaves in the cache depends on tokens after it, or a probe needs tokens that a cache hides.
+
+    The V2 runner forgets a request that it preempts: there every probe has to be asked again.
+    """
+    return reaches_back(recipe) or any(
+        v2 or gauge.each_token or len(gauge.query) > 1 for gauge in recipe.gauges
+    )
 
 
 def salt(policy: Policy, recipe: Recipe, strengths: Mapping[str, float], end: int) -> str | None:

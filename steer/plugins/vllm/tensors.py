@@ -151,6 +151,12 @@ class Edits(nn.Module):
 
     def forward(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """`[t, d]` each: a stream, or its two parts, of which the second takes the change."""
+        if hidden.ndim != 2:
+            raise PlanError(
+                f"a stream of shape {list(hidden.shape)}",
+                "packed tokens [t, d]",
+                "use vLLM's own model (--model-impl vllm)",
+            )
         exact = hidden.float() if residual is None else hidden.float() + residual.float()
         tokens = exact.shape[0]
         if self.probes:

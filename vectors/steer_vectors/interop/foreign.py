@@ -246,5 +246,5 @@ def _warning(origin: Origin, absent: list[int]) -> str:
 
 
 def _short(layers: list[int]) -> str:
-    shown = ", ".join(map(str, layers[:6]))
-    return f"{shown}, ... {layers[-1]}" if len(layers) > 6 else shown
+    shown = ", ".join(map(str, layers if len(layers) < 8 else layers[:6]))
+    return f"{shown}, ... {layers[-1]}" if len(layers) > 7 else shown
