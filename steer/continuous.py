@@ -1,12 +1,15 @@
 """Per-request strengths in transformers' continuous batching. Its inside moves; all that we know of it is in this file.
 
 A forward there is one packed row of tokens of many requests, so strengths go by token. Which tokens are whose is known
-for sure in one place only, `ContinuousBatchingIOs.prepare_batch_tensors`.
+for sure in one place only, `ContinuousBatchingIOs.prepare_batch_tensors`; where the next tokens are chosen in one other,
+`ModelRunner._sample`, which knows one way of sampling for all requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -16,7 +19,7 @@ import transformers
 from packaging.version import Version
 from torch import Tensor
 
-from steer.apply import Strength, as_plan, steered, strength_rows
+from steer.apply import Steering, Strength, as_plan, steered, strength_rows
 from steer.errors import PlanError
 from steer.plan import Plan
 from steer.recipe import Recipe, compile_plan
@@ -25,6 +28,7 @@ from steer_vectors.file import Vector
 from steer_vectors.models import ChatModel
 
 TESTED = ("5.16", "5.24")  # transformers, from and below
+Choose = Callable[[Sequence[str], Tensor], Sequence[int]]
 
 
 @contextmanager
@@ -34,6 +38,7 @@ def continuous(
     strength: Strength = 0.0,
     *,
     generation_config: transformers.GenerationConfig | None = None,
+    choose: Choose | None = None,
     **settings: Any,
 ) -> Iterator[Requests]:
     """Run transformers' continuous batching, each request at its own strength; starts it, and stops it afterwards.
@@ -43,6 +48,8 @@ def continuous(
         plan: As in `steered`.
         strength: Of requests that do not say: a number, or a mapping from dials to numbers.
         generation_config: As in `generate`.
+        choose: From the ids of `n` requests and their logits `[n, v]` float32 to their next tokens; called in the manager's
+            thread, where an error ends all requests. Default: as the generation configuration says, alike for all.
         **settings: Of transformers' `ContinuousBatchingConfig`. Blocks are not shared between requests, for equal tokens
             at other strengths have other keys and values; batches are not prepared asynchronously.
 
@@ -73,17 +80,18 @@ def continuous(
         )
     hf: Any = model.hf
     with steered(model, recipe, {}) as steering:
-        packed = _Packed(recipe, strength, model.device)
+        packed = _Packed(recipe, strength, model.device, choose)
         steering.source = packed.source
         with (
-            packed.following(),
+            _followed(packed),
             hf.continuous_batching_context_manager(
                 generation_config=generation_config,
                 continuous_batching_config=ContinuousBatchingConfig(**(fixed | settings)),
                 warmup=False,
             ) as manager,
         ):
-            yield Requests(manager, packed)
+            packed.manager = manager
+            yield Requests(manager, packed, steering)
 
 
 class Requests:
@@ -92,10 +100,12 @@ class Requests:
     Args:
         manager: Of transformers: `get_result`, `cancel_request` and the rest are there.
         packed: Where strengths are kept.
+        steering: What is at work.
     """
 
-    def __init__(self, manager: Any, packed: _Packed) -> None:
+    def __init__(self, manager: Any, packed: _Packed, steering: Steering) -> None:
         self.manager = manager
+        self.steering = steering
         self._packed = packed
         self._names = (f"steered-{n}" for n in count())
 
@@ -118,11 +128,83 @@ class Requests:
         self.manager.add_request(list(ids), request_id=name, **options)
         return name
 
+    def end(self, name: str) -> None:
+        """Cancel a request if it still runs, and forget it: whoever asks for months needs no list of all names."""
+        self.manager.cancel_request(name)
+        self._packed.forget(name)
+        router = self.manager.output_router
+        with router._lock:
+            router.result_handlers.pop(name, None)
+
+
+_FOLLOWED: list[_Packed] = []  # those that are at work
+_ALONE = threading.Lock()
+
+
+@contextmanager
+def _followed(packed: _Packed) -> Iterator[None]:
+    """While this lasts, `packed` hears of every batch that its manager prepares, and may choose what comes next."""
+    from transformers.generation.continuous_batching import input_outputs, model_runner
+
+    batches: Any = input_outputs.ContinuousBatchingIOs
+    runners: Any = model_runner.ModelRunner
+    with _ALONE:
+        if not _FOLLOWED:
+            batches.prepare_batch_tensors = _preparing(batches.prepare_batch_tensors)
+            runners._sample = _sampling(runners._sample)
+        _FOLLOWED.append(packed)
+    try:
+        yield
+    finally:
+        with _ALONE:
+            _FOLLOWED.remove(packed)
+            if not _FOLLOWED:
+                batches.prepare_batch_tensors = batches.prepare_batch_tensors.__wrapped__
+                runners._sample = runners._sample.__wrapped__
+
+
+def _owner(part: str, own: Any) -> _Packed | None:
+    """Whose manager a batch or a runner belongs to; None: of somebody who does not steer."""
+    for packed in list(_FOLLOWED):
+        processor = getattr(packed.manager, "batch_processor", None)
+        if processor is not None and getattr(processor, part) is own:
+            return packed
+    return None
+
+
+def _preparing(inner: Any) -> Any:
+    @functools.wraps(inner)
+    def prepare_batch_tensors(ios: Any, requests_in_batch: Any, *args: Any, **named: Any) -> Any:
+        packed = _owner("inputs_and_outputs", ios)
+        if packed is not None:
+            packed.prepare(requests_in_batch)  # before positions are moved on
+        return inner(ios, requests_in_batch, *args, **named)
+
+    return prepare_batch_tensors
+
+
+def _sampling(inner: Any) -> Any:
+    @functools.wraps(inner)
+    def _sample(runner: Any, scores: Tensor, output_ids: Tensor) -> None:
+        packed = _owner("model_runner", runner)
+        if packed is None or packed.choose is None:
+            inner(runner, scores, output_ids)
+            return
+        tokens = packed.choose(packed.next, scores[0, : len(packed.next)])
+        output_ids[0, : len(tokens)] = torch.tensor(tokens, dtype=output_ids.dtype)
+
+    return _sample
+
 
 class _Packed:
     """Strengths by request, and laid out by token for the forward that runs now."""
 
-    def __init__(self, recipe: Recipe, default: Strength, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, default: Strength, device: torch.device, choose: Choose | None = None
+    ) -> None:
+        self.manager: Any = None
+        self.choose = choose
+        self.next: list[str] = []  # requests of this forward that get a token, in the order of its logits
         self._recipe = recipe
         self._device = device
         self._default = self._one(default)
@@ -149,35 +231,23 @@ class _Packed:
             pad(places.position, (0, tail)), pad(places.end, (0, tail)), pad(places.real, (0, tail))
         )
 
-    @contextmanager
-    def following(self) -> Iterator[None]:
-        """While this lasts, every batch that is prepared says whose tokens it holds."""
-        from transformers.generation.continuous_batching import input_outputs
+    def forget(self, request: str) -> None:
+        self._asked.pop(request, None)
 
-        batches: Any = input_outputs.ContinuousBatchingIOs
-        inner = batches.prepare_batch_tensors
-
-        def prepare(ios: Any, requests_in_batch: Any, *args: Any, **named: Any) -> None:
-            rows, position, end = [], [], []
-            for future in requests_in_batch:
-                state, tokens = future.state, future.query_length
-                start = state.position_offset  # moved on by the call below
-                # A request that was evicted comes back with what it generated among its first tokens.
-                prompt = state._true_initial_tokens or len(state.initial_tokens)
-                rows.append(self._asked.get(state.request_id, self._default).expand(tokens, -1))
-                position.append(torch.arange(start, start + tokens))
-                end.append(torch.full((tokens,), prompt))
-            strengths, places, ends = (
-                torch.cat(part)[None].to(self._device) for part in (rows, position, end)
-            )
-            self._now = strengths, Places(places, ends, torch.ones_like(places, dtype=torch.bool))
-            inner(ios, requests_in_batch, *args, **named)
-
-        batches.prepare_batch_tensors = prepare
-        try:
-            yield
-        finally:
-            batches.prepare_batch_tensors = inner
+    def prepare(self, requests_in_batch: Any) -> None:
+        """Lay out whose tokens the next forward holds."""
+        rows, position, end = [], [], []
+        for future in requests_in_batch:
+            state, tokens = future.state, future.query_length
+            start = state.position_offset
+            # A request that was evicted comes back with what it generated among its first tokens.
+            prompt = state._true_initial_tokens or len(state.initial_tokens)
+            rows.append(self._asked.get(state.request_id, self._default).expand(tokens, -1))
+            position.append(torch.arange(start, start + tokens))
+            end.append(torch.full((tokens,), prompt))
+        strengths, places, ends = (torch.cat(part)[None].to(self._device) for part in (rows, position, end))
+        self.next = [future.state.request_id for future in requests_in_batch if future.has_new_token]
+        self._now = strengths, Places(places, ends, torch.ones_like(places, dtype=torch.bool))
 
     def _one(self, strength: Strength) -> Tensor:
         rows = strength_rows({} if isinstance(strength, float) and strength == 0 else strength, self._recipe)

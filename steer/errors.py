@@ -8,7 +8,12 @@ SteerError                    steer_kernels
 ├── ModelError                        a model that does not load or cannot chat
 ├── MismatchError                     a vector of another model
 ├── PlanError                     steer: a plan, policy file or strength that cannot be applied
+│   ├── ForbiddenError                a server: beyond the bounds of this key
+│   ├── UnknownModelError             a server: a model that it does not serve
+│   └── TooLongError                  a server: a prompt that leaves no room
 ├── LivenessError                     steering that did not move the model
+├── EngineError                       a server whose engine has died
+├── BusyError                         a server that can take no more for now
 ├── SuiteError                    steer_evals: unknown, broken or empty suite
 ├── RunError                          a run folder that cannot be written, resumed or read
 └── JudgeError                        answers that cannot be judged

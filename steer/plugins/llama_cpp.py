@@ -86,8 +86,8 @@ class LlamaCpp:
                 f"some, {self._context} at most together, each from 0 to {self._size - 1}",
                 "shorten the prompt, or encode it with the model's own tokenizer",
             )
-        self._steer(strengths)
-        self._forget()
+        self.steer(strengths)
+        self.forget()
         first, *others = self._greedy(ids, most)
         said = [int(row.argmax()) for row in (first, *others)][:most]
         if said and api.llama_vocab_is_eog(self._vocabulary, said[-1]):
@@ -97,13 +97,13 @@ class LlamaCpp:
     def _greedy(self, ids: list[int], most: int) -> Iterator[Tensor]:
         """Logits `[v]` of each token of the answer, the one that ends it included; one at least."""
         for count in range(max(1, most)):
-            logits = self._read(ids)
+            logits = self.read(ids)
             yield logits
             ids = [int(logits.argmax())]
             if api.llama_vocab_is_eog(self._vocabulary, ids[0]) or count + 1 >= most:
                 return
 
-    def _read(self, ids: list[int]) -> Tensor:
+    def read(self, ids: list[int]) -> Tensor:
         """Put tokens behind those in the cache; logits `[v]` after the last of them."""
         for start in range(0, len(ids), _AT_ONCE):
             piece = ids[start : start + _AT_ONCE]
@@ -116,7 +116,7 @@ class LlamaCpp:
         logits = np.ctypeslib.as_array(api.llama_get_logits_ith(self._live, -1), (self._size,))
         return torch.from_numpy(logits.copy())  # llama.cpp writes the next ones to the same place
 
-    def _steer(self, strengths: Mapping[str, float]) -> None:
+    def steer(self, strengths: Mapping[str, float]) -> None:
         """Set the control vector; none at all where nothing is added, which is the plain model to the bit."""
         moves = control(self.policy.plan, strengths)
         if not moves:
@@ -134,7 +134,8 @@ class LlamaCpp:
                 "a control vector that llama.cpp refuses", "one of the model's shape", "report this"
             )
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Clear keys and values: those of other strengths would be stale."""
         api.llama_memory_clear(api.llama_get_memory(self._live), True)
 
 

@@ -1,0 +1,263 @@
+"""What a server serves: a model, the policy it is steered by now, and the engine that writes; and what it is allowed to.
+
+Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from steer.apply import check_liveness
+from steer.dials import Policy
+from steer.errors import PlanError
+from steer.plan import Plan
+from steer.recipe import Recipe, compile_plan
+from steer.server.audit import Audit
+from steer.server.batching import Continuous
+from steer.server.engine import Engine
+from steer.server.keys import Key
+from steer.server.limits import Door, Limits
+from steer.server.metrics import Metrics
+from steer.server.plain import Plain
+from steer.server.policies import Bounds, Loaded, load_named
+from steer.server.reading import Reader, reads_on
+from steer_kernels import SteerError
+from steer_vectors.greedy import ends
+from steer_vectors.models import ChatModel
+
+ENGINES = ("continuous", "plain", "llama_cpp")
+_log = logging.getLogger("steer.server")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator has said.
+
+    Args:
+        name: What clients call the model.
+        engine: One of `ENGINES`.
+        limits: See there.
+        keys: Who may ask; none = whoever reaches the server.
+        policies: Folder of policies that an administrator may load by name.
+        bounds: Of dials, within those of the policy.
+        below_plain: Take policies that refuse less than the plain model.
+        run: Folder of the sweep whose curve is shown.
+        gguf: The model for llama.cpp.
+        audit: File of the audit log.
+        audit_prompts: Whether prompts and answers go there too.
+        page: Whether the playground is served.
+        hosts: Names by which the server may be asked; empty = any.
+    """
+
+    name: str
+    engine: str = "continuous"
+    limits: Limits = field(default_factory=Limits)
+    keys: Sequence[Key] = ()
+    policies: Path | None = None
+    bounds: Bounds = field(default_factory=dict)
+    below_plain: bool = False
+    run: Path | None = None
+    gguf: Path | None = None
+    audit: Path | None = None
+    audit_prompts: bool = False
+    page: bool = True
+    hosts: frozenset[str] = frozenset()
+
+
+class Served(NamedTuple):
+    """A policy and the engine that carries it out; without one, the plain model."""
+
+    loaded: Loaded | None
+    engine: Engine
+
+    @property
+    def plan(self) -> Plan | None:
+        """Of the policy."""
+        return None if self.loaded is None else self.loaded.policy.plan
+
+    @property
+    def hash(self) -> str | None:
+        """Of the policy's file."""
+        return None if self.loaded is None else self.loaded.policy.hash
+
+    def strengths(self, asked: object) -> dict[str, float]:
+        """Strengths of all dials.
+
+        Raises:
+            PlanError: As `Policy.strengths`; any where there is no policy.
+        """
+        if self.loaded is not None:
+            return self.loaded.policy.strengths(asked)
+        if asked is not None:
+            raise PlanError("strengths for a model without a policy", "none", "leave them out")
+        return {}
+
+
+class House:
+    """A server's model and all that is shared between requests.
+
+    Args:
+        model: Live, not steered; nobody else asks it while this is open.
+        settings: Of the operator.
+        loaded: The policy to begin with; None = the plain model.
+
+    Raises:
+        SteerError: What the engine cannot express, a policy of another model, steering that does not move it.
+    """
+
+    def __init__(self, model: ChatModel, settings: Settings, loaded: Loaded | None = None) -> None:
+        self.settings, self.limits = settings, settings.limits
+        # Errors that reach clients call it by this name, and not by where it lies.
+        self.model = ChatModel(model.hf, model.tokenizer, settings.name)
+        self.ends = frozenset(ends(model))
+        self.reader = Reader(self.model)
+        self.door = Door(self.limits.rows, self.limits.queue)
+        self.audit = Audit(settings.audit, prompts=settings.audit_prompts)
+        self.served = Served(loaded, self._engine(loaded))
+        self.metrics = Metrics(
+            lambda: self.door.inside, lambda: self.door.waiting, lambda: self.served.engine.edited
+        )
+        self.curve = None if settings.run is None else curve_of(settings.run, self.model)
+
+    @property
+    def room(self) -> int:
+        """Most tokens, prompt and answer together."""
+        own = getattr(self.model.hf.config.get_text_config(), "max_position_embeddings", None)
+        wanted = self.limits.prompt + self.limits.tokens
+        return wanted if own is None else min(own, wanted)
+
+    async def open(self) -> None:
+        """Start the engine."""
+        await self.served.engine.start()
+
+    async def close(self) -> None:
+        """Write what was begun to its end, and let go."""
+        await self.served.engine.stop()
+        self.audit.close()
+
+    async def load(self, name: str) -> Served:
+        """Steer by another policy of the folder, once the answers at work are written; those that wait get the new one.
+
+        Raises:
+            PlanError: No such policy, or one that cannot be served; the one before stays.
+        """
+        where, bounds = self.settings.policies, self.settings.bounds
+        async with self.door.shut():
+            before = self.served
+            loaded = self._checked(name, where, bounds)
+            while self.door.inside:
+                await asyncio.sleep(0.02)
+            await before.engine.stop()
+            try:
+                self.served = Served(loaded, self._engine(loaded))
+            except SteerError as error:
+                _log.warning("policy %s: %s", name, error)
+                self.served = Served(before.loaded, self._engine(before.loaded))
+                raise _unservable(name) from error
+            finally:
+                await self.served.engine.start()
+        return self.served
+
+    def _checked(self, name: str, folder: Path | None, bounds: Bounds) -> Loaded:
+        try:
+            return load_named(name, folder, bounds, below_plain=self.settings.below_plain)
+        except SteerError as error:
+            # What is wrong with a file, and where it lies, is for the operator.
+            _log.warning("policy %s: %s", name, error)
+            raise _unservable(name) from error
+
+    def _engine(self, loaded: Loaded | None) -> Engine:
+        name = self.settings.engine
+        if name not in ENGINES:
+            raise PlanError(f"engine {name!r}", " or ".join(ENGINES), "choose one")
+        recipe = Recipe({})
+        if loaded is not None:
+            recipe = compile_plan(loaded.policy.plan, self.model)
+            check_liveness(self.model, recipe)
+            if not reads_on(loaded.policy.plan) and recipe.gauges:
+                recipe = recipe.decided
+        if name == "llama_cpp":
+            return self._llama(None if loaded is None else loaded.policy)
+        kind = Continuous if name == "continuous" else Plain
+        return kind(self.model, recipe, self.room, self.limits.rows)
+
+    def _llama(self, policy: Policy | None) -> Engine:
+        if policy is None or self.settings.gguf is None:
+            raise PlanError(
+                "--engine llama_cpp without a policy and a model for it",
+                "--policy FILE --gguf FILE",
+                "name both",
+            )
+        if find_spec("llama_cpp") is None:
+            raise PlanError("llama.cpp, which is not installed", "it", "pip install llama-cpp-python")
+        from steer.plugins.llama_cpp import LlamaCpp
+        from steer.server.llama import Llama
+
+        return Llama(LlamaCpp(self.settings.gguf, policy, self.room), self.room)
+
+
+def curve_of(folder: Path, model: ChatModel) -> dict[str, Any]:
+    """The measured curve of a sweep of this model: its points of harmful refusal, over-refusal and capability.
+
+    Raises:
+        RunError: No run.
+        PlanError: A run of another model.
+    """
+    from steer_evals.points import CAPABILITY, HARMFUL, OVER, pooled
+    from steer_evals.run import Run, fields_of
+    from steer_vectors.fingerprint import weight_fingerprint
+
+    run = Run(folder)
+    if run.settings["fingerprint"] != weight_fingerprint(model.hf):
+        raise PlanError("a --run of another model", "a sweep of the model that is served", "name its folder")
+    points = run.curve()
+    return {
+        "dial": (run.settings["plan"] or [{}])[0].get("dial", "strength"),
+        "points": [
+            fields_of(point) for axis in (HARMFUL, OVER, CAPABILITY) for point in pooled(points, axis)
+        ],
+    }
+
+
+def facts_of(house: House) -> dict[str, Any]:
+    """For clients: dials with their bounds and presets, probes, the measured curve."""
+    served = house.served
+    policy = None if served.loaded is None else served.loaded.policy
+    dials: Mapping[str, Any] = {} if policy is None else policy.dials
+    return {
+        "model": house.settings.name,
+        "policy": served.hash,
+        "name": None if served.loaded is None else served.loaded.name,
+        "engine": served.engine.facts.name,
+        "room": served.engine.facts.room,
+        "max_tokens": house.limits.tokens,
+        "dials": {name: {**dial._asdict(), "presets": dict(dial.presets)} for name, dial in dials.items()},
+        "presets": {} if policy is None else {name: policy.preset(name) for name in policy.presets},
+        "probes": [
+            {"name": p.name, "layer": p.site.layer, "threshold": p.threshold, "each_token": p.each_token}
+            for p in (() if policy is None else policy.plan.probes)
+        ],
+        "curve": house.curve,
+    }  # fmt: skip
+
+
+def models_of(house: House) -> list[str]:
+    """Names a client may ask for: the model, each preset, each dial at one strength as an example."""
+    name, loaded = house.settings.name, house.served.loaded
+    if loaded is None:
+        return [name]
+    presets = [f"{name}@{preset}" for preset in loaded.policy.presets]
+    dials = [f"{name}@{key}={(dial.high or dial.low):g}" for key, dial in loaded.policy.dials.items()]
+    return [name, *presets, *dials]
+
+
+def _unservable(name: str) -> PlanError:
+    return PlanError(
+        f"policy {name!r}", "a policy of the folder that fits this model", "see the server's log"
+    )
