@@ -167,9 +167,9 @@ def test_what_was_computed_at_another_strength_is_not_used(
     def keep() -> None:
         api.llama_memory_seq_rm(memory, 0, len(ids) - 1, -1)
 
-    whole = runtime._read
-    monkeypatch.setattr(runtime, "_forget", keep)
-    monkeypatch.setattr(runtime, "_read", lambda tokens: whole(tokens[-1:]))
+    whole = runtime.read
+    monkeypatch.setattr(runtime, "forget", keep)
+    monkeypatch.setattr(runtime, "read", lambda tokens: whole(tokens[-1:]))
     (stale,) = runtime.say([ids], [ON], 1)
     assert gap([stale], [fresh]) > 100 * BOUND
 
@@ -198,7 +198,7 @@ def test_an_exported_file_says_to_llama_cpp_what_the_plan_says(
         rows[int(tensor.name.removeprefix("direction.")) - 1] = tensor.data
     runtime = llama(model, plan)
     data = rows.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    runtime._steer = lambda _strengths: api.llama_set_adapter_cvec(
+    runtime.steer = lambda _strengths: api.llama_set_adapter_cvec(
         runtime._live, data, rows.size, model.width, 1, model.layers - 1
     )
     assert gap(say(runtime, model, ON), transformers(model, plan, {"strength": -1.0})) < BOUND
