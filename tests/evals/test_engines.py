@@ -131,7 +131,7 @@ def test_auto_is_batched_where_the_cache_is_keys_and_values(
     monkeypatch.setattr(tiny_llama.hf.config, "layer_types", kinds, raising=False)
     assert engine("auto", tiny_llama, Recipe({})) is engine("plain", tiny_llama, Recipe({})) is plain
     with pytest.raises(
-        RunError, match=r"got engine 'batched' for tiny-llama; expected auto, plain or continuous; do this"
+        RunError, match=r"got engine 'batched' for tiny-llama; expected auto, plain or continuous or vllm; do this"
     ):
         engine("batched", tiny_llama, Recipe({}))
     monkeypatch.setattr(tiny_llama.hf.config, "layer_types", ["sliding_attention", "full_attention"])
@@ -142,7 +142,7 @@ def test_auto_is_batched_where_the_cache_is_keys_and_values(
 
 def test_an_unknown_engine_is_one_line(tiny_llama: ChatModel) -> None:
     with pytest.raises(
-        RunError, match=r"got engine 'fast' [^\n]+ batched or plain or continuous; do this: [^\n]+"
+        RunError, match=r"got engine 'fast' [^\n]+ batched or plain or continuous or vllm; do this: [^\n]+"
     ):
         engine("fast", tiny_llama, Recipe({}))
 
