@@ -131,7 +131,8 @@ def test_auto_is_batched_where_the_cache_is_keys_and_values(
     monkeypatch.setattr(tiny_llama.hf.config, "layer_types", kinds, raising=False)
     assert engine("auto", tiny_llama, Recipe({})) is engine("plain", tiny_llama, Recipe({})) is plain
     with pytest.raises(
-        RunError, match=r"got engine 'batched' for tiny-llama; expected auto, plain or continuous or vllm; do this"
+        RunError,
+        match=r"got engine 'batched' for tiny-llama; expected auto, plain or continuous or vllm; do this",
     ):
         engine("batched", tiny_llama, Recipe({}))
     monkeypatch.setattr(tiny_llama.hf.config, "layer_types", ["sliding_attention", "full_attention"])
