@@ -2,15 +2,20 @@
 
 A forward there is one packed row of tokens of many requests, so strengths go by token. Which tokens are whose is known
 for sure in one place only, `ContinuousBatchingIOs.prepare_batch_tensors`; where the next tokens are chosen in one other,
-`ModelRunner._sample`, which knows one way of sampling for all requests.
+`ModelRunner._sample`, which knows one way of sampling for all requests. Blocks of keys and values are shared between
+requests by a hash of their tokens; here the strengths go into the hash of the first block, and so into all after it.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.util import find_spec
 from itertools import count
 from typing import Any
 
@@ -50,8 +55,8 @@ def continuous(
         generation_config: As in `generate`.
         choose: From the ids of `n` requests and their logits `[n, v]` float32 to their next tokens; called in the manager's
             thread, where an error ends all requests. Default: as the generation configuration says, alike for all.
-        **settings: Of transformers' `ContinuousBatchingConfig`. Blocks are not shared between requests, for equal tokens
-            at other strengths have other keys and values; batches are not prepared asynchronously.
+        **settings: Of transformers' `ContinuousBatchingConfig`. Requests share blocks of a common beginning where their
+            strengths are equal (`allow_block_sharing=False` for never); batches are not prepared asynchronously.
 
     Yields:
         The requests: add some, then read `manager.get_result()`.
@@ -66,7 +71,9 @@ def continuous(
             f"{TESTED[0]} to below {TESTED[1]}",
             "install one of them, or steer `generate`",
         )
-    fixed = {"allow_block_sharing": False, "use_async_batching": False, "use_cuda_graph": False}
+    fixed = {"use_async_batching": False, "use_cuda_graph": False}
+    if not _shares():
+        fixed["allow_block_sharing"] = False
     if clash := [name for name in fixed if settings.get(name)]:
         raise PlanError(f"{clash[0]}={settings[clash[0]]}", f"{clash[0]}=False", "leave it out")
     from transformers import ContinuousBatchingConfig
@@ -124,7 +131,7 @@ class Requests:
             PlanError: A strength that is no number, or not finite; an unknown dial.
         """
         name: str = options.pop("request_id", None) or next(self._names)
-        self._packed.turn(name, strength)
+        self._packed.turn(name, strength, len(ids))
         self.manager.add_request(list(ids), request_id=name, **options)
         return name
 
@@ -137,21 +144,43 @@ class Requests:
             router.result_handlers.pop(name, None)
 
 
+def _shares() -> bool:
+    """Whether this transformers hashes blocks as we know it; if not, they are not shared."""
+    return find_spec("transformers.generation.continuous_batching.cache_allocators") is not None
+
+
 _FOLLOWED: list[_Packed] = []  # those that are at work
 _ALONE = threading.Lock()
+_SALT: ContextVar[int | None] = ContextVar("_SALT", default=None)  # of the request whose blocks are looked at
+
+
+def _seams() -> list[tuple[Any, str, Callable[[Any], Any]]]:
+    """What of transformers is wrapped while somebody is followed."""
+    from transformers.generation.continuous_batching import cache, input_outputs, model_runner
+
+    found: list[tuple[Any, str, Callable[[Any], Any]]] = [
+        (input_outputs.ContinuousBatchingIOs, "prepare_batch_tensors", _preparing),
+        (model_runner.ModelRunner, "_sample", _sampling),
+    ]
+    if _shares():
+        from transformers.generation.continuous_batching.cache_allocators import cache_allocator
+
+        found += [
+            (cache.PagedAttentionCache, "search_prefix_match", _salting),
+            (cache.PagedAttentionCache, "mark_complete_blocks", _salting),
+            (cache_allocator, "compute_block_hash", _hashing),
+        ]
+    return found
 
 
 @contextmanager
 def _followed(packed: _Packed) -> Iterator[None]:
     """While this lasts, `packed` hears of every batch that its manager prepares, and may choose what comes next."""
-    from transformers.generation.continuous_batching import input_outputs, model_runner
-
-    batches: Any = input_outputs.ContinuousBatchingIOs
-    runners: Any = model_runner.ModelRunner
+    seams = _seams()
     with _ALONE:
         if not _FOLLOWED:
-            batches.prepare_batch_tensors = _preparing(batches.prepare_batch_tensors)
-            runners._sample = _sampling(runners._sample)
+            for owner, name, wrap in seams:
+                setattr(owner, name, wrap(getattr(owner, name)))
         _FOLLOWED.append(packed)
     try:
         yield
@@ -159,8 +188,8 @@ def _followed(packed: _Packed) -> Iterator[None]:
         with _ALONE:
             _FOLLOWED.remove(packed)
             if not _FOLLOWED:
-                batches.prepare_batch_tensors = batches.prepare_batch_tensors.__wrapped__
-                runners._sample = runners._sample.__wrapped__
+                for owner, name, _ in seams:
+                    setattr(owner, name, getattr(owner, name).__wrapped__)
 
 
 def _owner(part: str, own: Any) -> _Packed | None:
@@ -196,6 +225,29 @@ def _sampling(inner: Any) -> Any:
     return _sample
 
 
+def _salting(inner: Any) -> Any:
+    @functools.wraps(inner)
+    def of_request(cache: Any, request: Any, *args: Any) -> Any:
+        packed = _owner("cache", cache)
+        if packed is None:
+            return inner(cache, request, *args)
+        before = _SALT.set(packed.salt(request if isinstance(request, str) else request.request_id))
+        try:
+            return inner(cache, request, *args)
+        finally:
+            _SALT.reset(before)
+
+    return of_request
+
+
+def _hashing(inner: Any) -> Any:
+    @functools.wraps(inner)
+    def compute_block_hash(parent_hash: int | None, tokens: Any) -> Any:
+        return inner(_SALT.get() if parent_hash is None else parent_hash, tokens)
+
+    return compute_block_hash
+
+
 class _Packed:
     """Strengths by request, and laid out by token for the forward that runs now."""
 
@@ -209,11 +261,22 @@ class _Packed:
         self._device = device
         self._default = self._one(default)
         self._asked: dict[str, Tensor] = {}
+        self._settings: dict[str, str] = {}
+        self._key = secrets.token_bytes(16)  # so that nobody finds two beginnings that hash alike
         self._now: tuple[Tensor, Places] | None = None
 
-    def turn(self, request: str, strength: Strength | None) -> None:
-        if strength is not None:
-            self._asked[request] = self._one(strength)
+    def turn(self, request: str, strength: Strength | None, end: int) -> None:
+        row = self._default if strength is None else self._one(strength)
+        self._asked[request] = row
+        # Not strict: a recipe without edits has no dials, and its row a strength all the same.
+        strengths = dict(zip(self._recipe.dials, row[0].tolist(), strict=False))
+        self._settings[request] = f"setting {self._recipe.setting(strengths, end)}"
+
+    def salt(self, request: str) -> int:
+        """By which its blocks are told from those of requests at other strengths; of one that we do not know, its own."""
+        setting = self._settings.get(request, f"request {request}")
+        found = hashlib.blake2b(setting.encode(), digest_size=8, key=self._key)
+        return int.from_bytes(found.digest(), "little")
 
     def source(self, given: Mapping[str, Any]) -> tuple[Tensor, Places]:
         """Of a packed forward `[1, t]`; its tail may be padding."""
@@ -233,6 +296,7 @@ class _Packed:
 
     def forget(self, request: str) -> None:
         self._asked.pop(request, None)
+        self._settings.pop(request, None)
 
     def prepare(self, requests_in_batch: Any) -> None:
         """Lay out whose tokens the next forward holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -98,6 +99,28 @@ class Recipe:
             ],
             -1,
         )
+
+    def setting(self, strengths: Mapping[str, float], end: int) -> str | None:
+        """What the keys and values of a token depend on besides the tokens before it; None = nothing, as in the plain model.
+
+        Requests may share what was computed for a common beginning only where this is equal.
+
+        Args:
+            strengths: Of all dials.
+            end: Tokens of the prompt: where an edit begins or ends there, a longer prompt with the same beginning (the next
+                turn of a conversation) is edited elsewhere.
+        """
+        on = [
+            dose
+            for dose in self.doses
+            if strengths[self.dials[self.columns[dose.column].dial]] * dose.scale != 0
+        ]
+        if not on:
+            return None
+        moves = bool(self.gauges) or any(
+            dose.span is not None and (dose.span.start_from_end or dose.span.stop_from_end) for dose in on
+        )
+        return json.dumps([sorted(strengths.items()), end if moves else None])
 
 
 _CACHE: WeakKeyDictionary[torch.nn.Module, WeakKeyDictionary[Plan, Recipe]] = WeakKeyDictionary()

@@ -115,11 +115,18 @@ def continuously(
 
 
 def _room(model: ChatModel, rows: Sequence[Row]) -> dict[str, Any]:
-    """On a CPU, a cache for so many rows: left to itself it takes most of the memory, and a minute to lay it out."""
+    """On a CPU, a cache for so many rows: left to itself it takes most of the memory, and a minute to lay it out.
+
+    A row does not read what another computed: its answer must not depend, by rounding, on what was asked before.
+    """
+    alone = {"allow_block_sharing": False}
     if model.device.type != "cpu":
-        return {}
+        return alone
     longest = max(len(row.ids) + row.most for row in rows)
-    return {"num_blocks": _ROWS * math.ceil(longest / _PAGE) + 1, "max_batch_tokens": max(_PAGE, longest)}
+    return alone | {
+        "num_blocks": _ROWS * math.ceil(longest / _PAGE) + 1,
+        "max_batch_tokens": max(_PAGE, longest),
+    }
 
 
 GREEDY: tuple[Engine, ...] = (plain, continuously)

@@ -19,7 +19,7 @@ from steer.scope import Places
 from steer_evals.slots import SlotCache
 from steer_vectors.greedy import LeftPadded, left_padded
 from steer_vectors.models import ChatModel, decoder_layers
-from steer_vectors.room import free_memory
+from steer_vectors.room import cache_bytes, free_memory
 
 _FAST = {"cpu": 256, "cuda": 2048}  # rows beyond which nothing is gained
 _SHARE = 0.4  # of the free memory, for keys and values
@@ -149,12 +149,8 @@ def rows_at_once(model: ChatModel, longest: int) -> int:
     most, free = _FAST.get(model.device.type, 64), free_memory(model.device)
     if free is None:
         return most
-    config = model.hf.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or model.width // config.num_attention_heads
-    slot = 2 * model.layers * heads * size * model.hf.dtype.itemsize
     # Twice, for packing copies; and logits with what is worked out from them.
-    row = 2 * slot * (longest + 64) + 16 * config.vocab_size
+    row = 2 * cache_bytes(model) * (longest + 64) + 16 * model.hf.config.get_text_config().vocab_size
     return max(1, min(most, int(_SHARE * free / row)))
 
 

@@ -15,8 +15,11 @@ from steer.errors import PlanError
 from steer.recipe import Recipe
 from steer.server.engine import Engine, EngineError, Facts, Row, choose, tell
 from steer_vectors.models import ChatModel
+from steer_vectors.room import cache_bytes, free_memory
 
-_PAGE = 256  # tokens of a block
+_PAGE = 32  # tokens of a block on a CPU; requests share whole ones
+_READ = 1024  # most tokens of a forward: longer prompts are read in parts
+_SHARE = 0.25  # of the free memory for keys and values
 
 
 class Continuous(Engine):
@@ -33,7 +36,8 @@ class Continuous(Engine):
     """
 
     def __init__(self, model: ChatModel, recipe: Recipe, room: int, rows: int) -> None:
-        super().__init__(Facts("continuous", room, rows))
+        self._pages = _pages(model, room, rows)
+        super().__init__(Facts("continuous", min(room, _PAGE * self._pages), rows))
         if recipe.gauges:
             raise PlanError(
                 f"probe {recipe.gauges[0].name!r}, which reads every token of the answer, with --engine continuous",
@@ -69,11 +73,10 @@ class Continuous(Engine):
         self._requests = None
 
     def _sizes(self) -> dict[str, int]:
-        """On a CPU, a cache for so many rows: left to itself it takes most of the memory, and a minute to lay it out."""
+        """Left to itself it takes most of the memory of a CPU, and a minute to lay it out."""
         if self._model.device.type != "cpu":
             return {}
-        blocks = self.facts.rows * math.ceil(self.facts.room / _PAGE) + 1
-        return {"num_blocks": blocks, "max_batch_tokens": max(_PAGE, self.facts.room)}
+        return {"page_size": _PAGE, "num_blocks": self._pages, "max_batch_tokens": _batch(self.facts.room)}
 
     def _enter(self, row: Row) -> None:
         assert self._requests is not None  # `write` has looked
@@ -98,3 +101,17 @@ class Continuous(Engine):
 
     def _choose(self, names: Sequence[str], logits: Tensor) -> list[int]:
         return choose([self._rows.get(name) for name in names], logits)
+
+
+def _batch(room: int) -> int:
+    return max(_PAGE, min(room, _READ))
+
+
+def _pages(model: ChatModel, room: int, rows: int) -> int:
+    """Blocks for so many rows, or as many as memory allows: a row that finds none waits for those before it."""
+    all_rows, free = rows * math.ceil(room / _PAGE) + 1, free_memory(model.device)
+    if free is None or model.device.type != "cpu":
+        return all_rows
+    # Beside the cache, a mask of every token of a forward by every token of the cache.
+    token = cache_bytes(model) + _batch(room) * model.hf.dtype.itemsize
+    return max(2, min(all_rows, int(_SHARE * free / (token * _PAGE))))

@@ -413,11 +413,65 @@ def test_continuous_batching_gives_each_request_its_strength(make_llama, make_ve
     assert len({tuple(tokens) for tokens in found.values()}) > 3
 
 
+@pytest.mark.parametrize(
+    ("scope", "longer"), [("all", True), ("prompt", False), ("generation", False), ("last", False)]
+)
+def test_prefixes_are_shared_between_equal_strengths_alone(make_llama, make_vector, scope, longer):
+    """What is computed is counted; what is answered equals `generate`, whoever computed its beginning."""
+    model = make_llama("continuous")
+    plan = Plan((Edit("add", make_vector(model, gap=3.0), scope=scope),))
+    prompt = [5 + at % 40 for at in range(40)]
+    config = GenerationConfig(do_sample=False, max_new_tokens=4, eos_token_id=-1, pad_token_id=0)
+    computed = []
+
+    def seen(_module, _args, given):
+        computed.append(given["input_ids"].shape[1])
+
+    hook = model.hf.model.register_forward_pre_hook(seen, with_kwargs=True)
+    with continuous(
+        model, plan, generation_config=config, max_batch_tokens=64, num_blocks=64, page_size=8
+    ) as requests:
+
+        def answer(ids, strength):
+            """Its tokens, and how many of the prompt were computed: each of the others takes a forward of its own."""
+            computed.clear()
+            requests.add(ids, strength)
+            result = requests.manager.get_result(timeout=30)
+            assert result is not None
+            assert not result.error
+            return result.generated_tokens, computed[0]
+
+        first, whole = answer(prompt, 2.0)
+        same, rest = answer(prompt, 2.0)
+        other, anew = answer(prompt, -2.0)
+        plain, again = answer(prompt, 0.0)
+        after, less = answer([*prompt, *first, 7, 7, 7, 7], 2.0)
+    hook.remove()
+    assert (whole, rest, anew, again) == (40, 8, 40, 40)
+    assert less == (
+        8 if longer else 48
+    )  # where edits hang on the prompt's end, a longer prompt is another one
+    assert same == first
+    asked = [
+        (prompt, 2.0, first),
+        (prompt, -2.0, other),
+        (prompt, 0.0, plain),
+        ([*prompt, *first, 7, 7, 7, 7], 2.0, after),
+    ]
+    for ids, strength, found in asked:
+        with steered(model, plan, strength):
+            alone = model.hf.generate(
+                torch.tensor([ids]),
+                **(GREEDY | {"max_new_tokens": 4, "min_new_tokens": 4, "eos_token_id": None}),
+            )
+        assert found == alone[0, len(ids) :].tolist()
+
+
 def test_continuous_batching_refuses_what_mixes_strengths(tiny_llama, make_vector, monkeypatch):
     vector = make_vector(tiny_llama)
     with (
-        pytest.raises(PlanError, match="allow_block_sharing=True"),
-        continuous(tiny_llama, vector, allow_block_sharing=True),
+        pytest.raises(PlanError, match="use_async_batching=True"),
+        continuous(tiny_llama, vector, use_async_batching=True),
     ):
         pass
     monkeypatch.setattr("transformers.__version__", "6.0.0")

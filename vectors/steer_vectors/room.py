@@ -38,6 +38,14 @@ def token_bytes(model: ChatModel, longest: int) -> int:
     )  # float64 copies of what is read
 
 
+def cache_bytes(model: ChatModel) -> int:
+    """Memory of the keys and values of a token."""
+    config = model.hf.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or model.width // config.num_attention_heads
+    return int(2 * model.layers * heads * size * model.hf.dtype.itemsize)
+
+
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where nobody says."""
     if device.type == "cuda":

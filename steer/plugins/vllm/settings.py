@@ -163,18 +163,9 @@ def salt(policy: Policy, recipe: Recipe, strengths: Mapping[str, float], end: in
         policy: Whose hash goes in.
         recipe: Of it.
         strengths: Of all dials.
-        end: Tokens of the prompt: where an edit begins or ends there, a longer prompt with the same beginning (the next
-            turn of a conversation) is edited elsewhere.
+        end: Tokens of the prompt; see `Recipe.setting`.
     """
-    on = [
-        dose
-        for dose in recipe.doses
-        if strengths[recipe.dials[recipe.columns[dose.column].dial]] * dose.scale != 0
-    ]
-    if not on:
+    own = recipe.setting(strengths, end)
+    if own is None:
         return None
-    moves = bool(recipe.gauges) or any(
-        dose.span is not None and (dose.span.start_from_end or dose.span.stop_from_end) for dose in on
-    )
-    said = json.dumps([policy.hash, sorted(strengths.items()), end if moves else None])
-    return f"steer:{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+    return f"steer:{hashlib.sha256(f'{policy.hash} {own}'.encode()).hexdigest()[:32]}"
