@@ -300,16 +300,22 @@ class _Packed:
 
     def prepare(self, requests_in_batch: Any) -> None:
         """Lay out whose tokens the next forward holds."""
-        rows, position, end = [], [], []
-        for future in requests_in_batch:
+        asked: list[Tensor] = []
+        counts: list[int] = []
+        position: list[int] = []
+        end: list[int] = []
+        for future in requests_in_batch:  # lists, for a tensor of each request would cost more than the edit
             state, tokens = future.state, future.query_length
             start = state.position_offset
             # A request that was evicted comes back with what it generated among its first tokens.
             prompt = state._true_initial_tokens or len(state.initial_tokens)
-            rows.append(self._asked.get(state.request_id, self._default).expand(tokens, -1))
-            position.append(torch.arange(start, start + tokens))
-            end.append(torch.full((tokens,), prompt))
-        strengths, places, ends = (torch.cat(part)[None].to(self._device) for part in (rows, position, end))
+            asked.append(self._asked.get(state.request_id, self._default))
+            counts.append(tokens)
+            position.extend(range(start, start + tokens))
+            end.extend([prompt] * tokens)
+        rows = torch.cat(asked).repeat_interleave(torch.tensor(counts), 0, output_size=len(position))
+        strengths = rows[None].to(self._device)
+        places, ends = torch.tensor([position, end], device=self._device)[:, None]
         self.next = [future.state.request_id for future in requests_in_batch if future.has_new_token]
         self._now = strengths, Places(places, ends, torch.ones_like(places, dtype=torch.bool))
 
