@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from steer.cli.console import Model, Precision, app, load_model, notes, usage
+from steer.cli.console import Model, Precision, app, bars, load_model, notes, usage
 
 
 @app.command()
@@ -52,18 +52,24 @@ def serve(
     """Serve a model behind the OpenAI API; each request turns dials, inside the policy's bounds."""
     if lacking := [name for name in ("fastapi", "uvicorn", "prometheus_client") if find_spec(name) is None]:
         raise usage(f"no {lacking[0]}", "what a server needs", "pip install 'steerdial[serve]'")
-    from steer.server.house import Settings
+    from steer.server.house import House, Settings
     from steer.server.keys import bounds_of, read_keys
     from steer.server.limits import Limits
-    from steer.server.run import checked, serve
+    from steer.server.run import checked, listen, policy_of, serve
 
     settings = Settings(
         name or (model if model.startswith("reference:") else Path(model).name), engine,
         Limits(max_body, max_prompt, max_tokens, max_rows, max_queue, timeout), read_keys(key_file, admin_key_file),
         policies, bounds_of(bounds), below_plain, run, gguf, audit, audit_prompts, page,
     )  # fmt: skip
-    checked(settings, host)  # before anything is loaded
-    serve(
-        load_model(model, dtype), policy, settings, host=host, port=port,
-        ready=lambda words: notes.print(f"serving {words}", soft_wrap=True),
-    )  # fmt: skip
+    settings = checked(settings, host)  # before anything is loaded
+    with listen(host, port) as listening:
+        live, loaded = load_model(model, dtype), None
+        if policy is not None:
+            with bars() as bar:
+                loaded = policy_of(policy, settings, live, bar("preparing the policy"))
+        serve(
+            House(live, settings, loaded),
+            listening,
+            lambda words: notes.print(f"serving {words}", soft_wrap=True),
+        )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,8 +43,16 @@ def checked(settings: Settings, host: str) -> Settings:
     return settings
 
 
-def policy_of(words: str, settings: Settings, model: ChatModel) -> Loaded:
+def policy_of(
+    words: str, settings: Settings, model: ChatModel, progress: Callable[[int, int], None] | None = None
+) -> Loaded:
     """The policy of a file; "demo" is one of refusal that is made on the spot.
+
+    Args:
+        words: A path, or "demo".
+        settings: Of the operator.
+        model: Of which a direction is made.
+        progress: Called as `progress(done, total)` while it is made.
 
     Raises:
         PlanError: As `load_checked`.
@@ -52,48 +63,30 @@ def policy_of(words: str, settings: Settings, model: ChatModel) -> Loaded:
         return load_checked(path, settings.bounds, below_plain=settings.below_plain)
     import steer
 
-    vector = steer.extract(model, "refusal")
-    dial = Dial(0.0, -1.25, 1.25, {"mild": -0.75, "moderate": 0.0, "strict": 0.75})
+    vector = steer.extract(
+        model, "refusal", select_by="auc", progress=progress
+    )  # the quicker way to choose a layer
+    dial = Dial(0.0, -1.25, 1.25, {"mild": -1.0, "moderate": 0.0, "strict": 0.75})
     with TemporaryDirectory() as folder:
         path = Path(folder, f"{DEMO}.toml")
         save_policy(Plan((Edit("add", vector, dial="refusal"),)), path, {"refusal": dial})
         return load_checked(path, settings.bounds, below_plain=settings.below_plain)
 
 
-def serve(
-    model: ChatModel,
-    policy: str | None,
-    settings: Settings,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    ready: Callable[[str], None] = print,
-) -> None:
+def serve(house: House, listening: socket.socket, ready: Callable[[str], None] = print) -> None:
     """Serve until told to stop (SIGTERM, SIGINT); then nothing new is taken, and what was begun is written to its end.
 
     Args:
-        model: A loaded model, not steered.
-        policy: A policy file, "demo", or None for the plain model.
-        settings: Of the operator.
-        host: Address to listen on.
-        port: Of it; 0 = any that is free.
-        ready: Told where it listens.
-
-    Raises:
-        PlanError: An address without a key, a port that is taken, what the engine cannot express.
-        SteerError: As `House`.
+        house: What is served.
+        listening: From `listen`.
+        ready: Told what is served, and where.
     """
-    settings = checked(settings, host)
-    listening = _listen(host, port)
-    with listening:
-        loaded = None if policy is None else policy_of(policy, settings, model)
-        house = House(model, settings, loaded)
-        server = make_server(house)
-        where = f"[{host}]" if ":" in host else host
-        what = "the plain model" if loaded is None else f"policy {loaded.name} ({loaded.policy.hash[:12]})"
-        ready(
-            f"{settings.name}, {what}, engine {settings.engine}, at http://{where}:{listening.getsockname()[1]}"
-        )
+    server, loaded = make_server(house), house.served.loaded
+    host, port = listening.getsockname()[:2]
+    what = "the plain model" if loaded is None else f"policy {loaded.name} ({loaded.policy.hash[:12]})"
+    where = f"[{host}]" if ":" in host else host
+    ready(f"{house.settings.name}, {what}, engine {house.settings.engine}, at http://{where}:{port}")
+    with _ended_quietly():
         server.run(sockets=[listening])
 
 
@@ -106,7 +99,25 @@ def make_server(house: House) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+@contextmanager
+def _ended_quietly() -> Iterator[None]:
+    """Uvicorn raises the signal that ended it once more when all is done; a server that was drained has not failed."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {own: signal.signal(own, lambda *_: None) for own in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for own, handler in before.items():
+            signal.signal(own, handler)
+
+
+def listen(host: str = "127.0.0.1", port: int = 8000) -> socket.socket:
+    """Take an address; 0 = any port that is free. Close it when done.
+
+    Raises:
+        PlanError: A port that is taken, an address of another machine.
+    """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:

@@ -94,13 +94,13 @@ def serving(made: Made) -> Serving:
         from steer.server.house import House, Settings
         from steer.server.limits import Limits
         from steer.server.policies import load_checked
-        from steer.server.run import _listen, checked, make_server
+        from steer.server.run import checked, listen, make_server
 
         wanted = limits or Limits(rows=8, tokens=128, queue=64)
         settings = checked(Settings(NAME, limits=wanted, **said), host)
         loaded = policy and load_checked(policy, settings.bounds, below_plain=settings.below_plain)
         house = House(model or steer.load(NAME), settings, loaded)
-        server, listening = make_server(house), _listen("127.0.0.1", 0)
+        server, listening = make_server(house), listen("127.0.0.1", 0)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
