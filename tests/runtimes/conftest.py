@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,17 @@ from torch import Tensor
 if TYPE_CHECKING:
     from steer_vectors.models import ChatModel
 
+
 ToGguf = Callable[["ChatModel", Path], Path]
+
+
+@pytest.fixture
+def swept() -> Iterator[None]:
+    """For tests of Inspect, which leaves streams open: they are collected here, and not in the midst of another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _interleaved(weight: Tensor, heads: int) -> Tensor:

@@ -21,6 +21,7 @@ from steer_evals.suites import Suite, load_suite
 
 pytestmark = [
     pytest.mark.runtime,
+    pytest.mark.usefixtures("swept"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Inspect leaves streams open
     pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning"),  # of its retries
 ]
