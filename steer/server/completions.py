@@ -145,7 +145,9 @@ class Answers:
             return None
         tokenizer = self.house.model.tokenizer
         if isinstance(self.body, ChatAsking):
-            return chat_logprobs(tokenizer, pieces)
+            # Plain completions tell of the end too: who scores by `echo` takes off as many tokens as were asked for.
+            told = [own for own in pieces if own.token not in self.house.ends]
+            return chat_logprobs(tokenizer, told) if told or first else None
         before = self.scores[self.choices[at].prompt] if self.scores and first else []
         return text_logprobs(tokenizer, [*before, *pieces], offset)
 

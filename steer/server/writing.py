@@ -22,7 +22,7 @@ class Part(NamedTuple):
 
     Args:
         text: New text, perhaps none yet.
-        pieces: Tokens of the answer that are told, without the one that ends it.
+        pieces: Tokens of the answer that are told; the last part has the one that ends it, which is no text.
         tokens: How many were generated in all so far, the end included.
         finish: "stop" or "length" in the last part, else None.
     """
@@ -116,10 +116,10 @@ async def write(
                 yield Part(text, (piece,), count, "stop")
                 return
             yield Part(text, (piece,), count)
-    ended = count < asked.most or piece.token in asked.stops
+    end = (piece,) if count and piece.token in asked.stops else ()
     last = cutter.add(decoder.rest())
-    finish = "stop" if ended or cutter.found else "length"
-    yield Part(last + cutter.rest(), (), count, finish)
+    finish = "stop" if end or count < asked.most or cutter.found else "length"
+    yield Part(last + cutter.rest(), end, count, finish)
 
 
 def chat_logprobs(tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Piece]) -> dict[str, Any]:

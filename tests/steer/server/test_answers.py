@@ -247,3 +247,21 @@ def test_the_client_raises_its_own_errors(live):
     with pytest.raises(openai.BadRequestError) as told:
         chat(client, "a", frequency_penalty=0.5)
     assert told.value.body["param"] == "frequency_penalty"
+
+
+def test_the_end_of_a_plain_answer_has_a_log_probability_and_no_text(each):
+    client, tokenizer = each.client(), each.house.model.tokenizer
+    asked = [{"role": "user", "content": PROMPTS[1]}, {"role": "assistant", "content": "Rome"}]
+    text = tokenizer.apply_chat_template(asked, tokenize=False).rpartition(tokenizer.eos_token)[0]
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    same = {"model": NAME, "prompt": ids, "max_tokens": 1, "temperature": 0, "echo": True, "logprobs": 1}
+    found = client.completions.create(**same)
+    assert found.choices[0].finish_reason == "stop"
+    assert found.choices[0].text == tokenizer.decode(ids)
+    assert found.choices[0].logprobs.tokens[-1] == tokenizer.eos_token
+    assert (
+        len(found.choices[0].logprobs.token_logprobs) == len(ids) + 1
+    )  # who scores by echo takes off the last
+    chunks = list(client.completions.create(**same, stream=True))
+    told = [own for chunk in chunks if chunk.choices[0].logprobs for own in chunk.choices[0].logprobs.tokens]
+    assert told == found.choices[0].logprobs.tokens

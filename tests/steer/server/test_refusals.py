@@ -31,7 +31,7 @@ TEXT = {"model": NAME, "prompt": "Hello", "max_tokens": 2}
         ("messages", [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}]),
         ("messages", [{"role": "user", "content": "a", "name": "b"}]),
         ("temperature", -1), ("temperature", 3), ("temperature", "1"), ("top_p", 0), ("top_p", 1.1), ("n", 0), ("n", 9),
-        ("seed", 2**70), ("stop", [""]), ("stop", ["a"] * 5), ("max_tokens", 0), ("max_tokens", 129), ("max_tokens", 1.5),
+        ("seed", 2**70), ("stop", [""]), ("stop", ["a"] * 17), ("max_tokens", 0), ("max_tokens", 129), ("max_tokens", 1.5),
         ("max_completion_tokens", 3), ("top_logprobs", 1), ("logprobs", 2), ("stream_options", {"include_usage": True}),
         ("tools", [{"type": "function"}]), ("tool_choice", "auto"), ("response_format", {"type": "json_object"}),
         ("frequency_penalty", 0.1), ("presence_penalty", -1), ("logit_bias", {"5": 1}), ("top_k", 5), ("min_p", 0.1),
