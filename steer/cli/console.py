@@ -36,6 +36,10 @@ Model = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 VectorFile = Annotated[str | None, typer.Option("--vector", help="A vector file; stands for adding it.")]
 PolicyFile = Annotated[str | None, typer.Option("--policy", help="A policy file (TOML).")]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help="Of the policy: mild, moderate or strict, say.", show_default=False),
+]
 Precision = Annotated[
     str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; default by device.")
 ]

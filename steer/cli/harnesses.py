@@ -16,6 +16,7 @@ from steer.cli.console import (
     Model,
     PolicyFile,
     Precision,
+    Preset,
     VectorFile,
     app,
     can_write,
@@ -46,9 +47,7 @@ def lm_eval(
             show_default=False,
         ),
     ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="Of the policy: mild, moderate or strict, say.", show_default=False)
-    ] = None,
+    preset: Preset = None,
     dtype: Precision = None,
 ) -> None:
     """Run lm-evaluation-harness on a steered model: likelihoods and generation, its tables and its result files.

@@ -14,6 +14,7 @@ from steer.cli.console import (
     Model,
     PolicyFile,
     Precision,
+    Preset,
     VectorFile,
     app,
     bars,
@@ -50,9 +51,7 @@ def generate(
             help="NAME=STRENGTH, for a policy with dials of its own; once for each.", show_default=False
         ),
     ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="Of the policy: mild, moderate or strict, say.", show_default=False)
-    ] = None,
+    preset: Preset = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 64,
     dtype: Precision = None,
     as_json: AsJson = False,

@@ -18,11 +18,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import steer
+from steer.errors import PlanError
 from steer.server.completions import Answers, TooLongError, gate_fields
 from steer.server.engine import EngineError
 from steer.server.front import Front, error_body
 from steer.server.house import House, facts_of, models_of
-from steer.server.keys import ForbiddenError, Key, check_bounds
+from steer.server.keys import ForbiddenError, Key
 from steer.server.limits import BusyError
 from steer.server.protocol import (
     Asking,
@@ -33,6 +34,7 @@ from steer.server.protocol import (
     UnknownModelError,
     split,
 )
+from steer.server.reading import cut
 from steer.server.writing import Part
 from steer_kernels import SteerError
 from steer_vectors.chat import Message, Prompt, prompt_ids
@@ -93,12 +95,12 @@ def _models(app: FastAPI, house: House) -> None:
         return PlainTextResponse(house.metrics.page(), media_type="text/plain; version=0.0.4")
 
     @app.get("/v1/models")
-    async def models() -> dict[str, Any]:
-        return {"object": "list", "data": [model(name) for name in models_of(house)]}
+    async def models(request: Request) -> dict[str, Any]:
+        return {"object": "list", "data": [model(name) for name in models_of(house, _key(request))]}
 
     @app.get("/v1/models/{name:path}")
-    async def one_model(name: str) -> dict[str, Any]:
-        house.served.strengths(split(name, house.settings.name))
+    async def one_model(name: str, request: Request) -> dict[str, Any]:
+        house.served.strengths(split(name, house.settings.name), _key(request))
         return model(name)
 
 
@@ -114,14 +116,13 @@ def _answers(app: FastAPI, house: House) -> None:
 
 def _steering(app: FastAPI, house: House) -> None:
     @app.get("/v1/steering")
-    async def steering() -> dict[str, Any]:
-        return facts_of(house)
+    async def steering(request: Request) -> dict[str, Any]:
+        return facts_of(house, _key(request))
 
     @app.post("/v1/steering/explain")
     async def explain(body: Explaining, request: Request) -> dict[str, Any]:
         served = house.served
-        strengths = served.strengths(body.steering)
-        check_bounds(_key(request), strengths)
+        strengths = served.strengths(body.steering, _key(request))
         prompt: Prompt = (
             body.prompt
             if isinstance(body.prompt, str)
@@ -132,10 +133,21 @@ def _steering(app: FastAPI, house: House) -> None:
             raise TooLongError(
                 f"a prompt of {len(ids)} tokens", f"at most {house.limits.prompt}", "shorten it"
             )
+        if body.answer is not None and served.plan is None:
+            raise PlanError("an answer to read, and no policy", "directions to read it along", "leave it out")
+        answer = [] if body.answer is None else cut(house.model.tokenizer, body.answer)
+        if len(ids) + len(answer) > house.room:
+            raise TooLongError(
+                f"a prompt and an answer of {len(ids) + len(answer)} tokens",
+                f"at most {house.room}",
+                "shorten them",
+            )
         request.scope["steer"] |= {"asked": body.steering, "given": strengths, "policy": served.hash}
         async with house.door.enter(1):
             decided = await house.reader.decide(served.plan, ids, strengths)
-            found = {} if served.plan is None else await house.reader.explain(served.plan, prompt, strengths)
+            found: dict[str, Any] = {}
+            if served.plan is not None:
+                found = await house.reader.explain(served.plan, prompt, strengths, answer)
         request.scope["steer"]["risk"] = decided.risk
         return {"policy": served.hash, "strengths": strengths, **gate_fields(decided), **found}
 
@@ -149,7 +161,7 @@ def _steering(app: FastAPI, house: House) -> None:
         request.scope["steer"]["asked"] = body.name
         # Half a change would leave no engine: it goes on even if whoever asked has gone.
         await asyncio.shield(asyncio.ensure_future(house.load(body.name)))
-        return facts_of(house)
+        return facts_of(house, key)
 
 
 async def _respond(house: House, body: Asking, request: Request) -> Response:
@@ -234,7 +246,10 @@ async def _events(answers: Answers, stack: AsyncExitStack) -> AsyncGenerator[byt
         head["usage"] = None
     begun: dict[int, int] = {}  # of each choice, characters of its log-probabilities
     try:
-        async with asyncio.timeout(answers.house.limits.seconds), aclosing(answers.parts()) as parts:
+        async with (
+            asyncio.timeout(answers.house.limits.seconds),
+            aclosing(answers.parts(stack.aclose)) as parts,
+        ):
             async for at, part in parts:
                 first = at not in begun
                 choice = _delta(answers, at, part, begun)

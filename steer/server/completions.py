@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, NamedTuple
 
@@ -15,13 +15,18 @@ from steer.errors import PlanError
 from steer.server.drawing import Draw, Piece
 from steer.server.engine import Asked
 from steer.server.house import House, Served
-from steer.server.keys import Key, check_bounds
+from steer.server.keys import Key
 from steer.server.protocol import Asking, ChatAsking, TextAsking, one_of, split
 from steer.server.reading import Decided
 from steer.server.writing import Part, chat_logprobs, text_logprobs, word, write
 from steer_vectors.chat import Message, prompt_ids
 
+Written = Callable[[], Awaitable[None]]
 _TEXT_TOKENS = 16  # of a plain completion that does not say, as OpenAI has it
+
+
+async def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 class TooLongError(PlanError):
@@ -101,8 +106,11 @@ class Answers:
         if isinstance(self.body, TextAsking) and self.body.echo and self.top is not None:
             self.scores = [await reader.score(plan, ids, self.strengths, self.top) for ids in self.prompts]
 
-    async def parts(self) -> AsyncGenerator[tuple[int, Part], None]:
+    async def parts(self, written: Written = _nothing) -> AsyncGenerator[tuple[int, Part], None]:
         """Parts of all answers as they come, each with the number of its choice.
+
+        Args:
+            written: Called when the engine is done, which may be long before a slow client has read all.
 
         Raises:
             EngineError: As `Engine.write`.
@@ -119,7 +127,7 @@ class Answers:
                 yield at, Part("", (), 0, "length")
         counts: dict[int, int] = {}
         try:
-            async with aclosing(merged(streams)) as found:
+            async with aclosing(merged(streams, written)) as found:
                 async for at, part in found:
                     if not counts:
                         self.house.metrics.first.observe(time.perf_counter() - began)
@@ -157,8 +165,7 @@ class Answers:
 
     def _strengths(self) -> tuple[Served, dict[str, float]]:
         served = self.house.served
-        strengths = served.strengths(self.wanted)
-        check_bounds(self.key, strengths)
+        strengths = served.strengths(self.wanted, self.key)
         echoed = isinstance(self.body, TextAsking) and self.body.echo and self.top is not None
         if echoed and served.engine.facts.name == "llama_cpp":
             raise PlanError("echo with logprobs in llama.cpp", "one of them", "leave one out")
@@ -204,32 +211,39 @@ class Answers:
         )
 
 
-async def merged(streams: dict[int, AsyncIterator[Part]]) -> AsyncGenerator[tuple[int, Part], None]:
-    """Several answers as one stream of parts; closing it cancels them all."""
-    found: asyncio.Queue[tuple[int, Part | BaseException]] = asyncio.Queue(maxsize=2 * max(1, len(streams)))
+async def merged(
+    streams: dict[int, AsyncIterator[Part]], written: Written
+) -> AsyncGenerator[tuple[int, Part], None]:
+    """Several answers as one stream of parts; closing it cancels them all. They are written however slowly it is read."""
+    found: asyncio.Queue[tuple[int, Part | Exception]] = asyncio.Queue()
 
     async def pump(at: int, stream: AsyncIterator[Part]) -> None:
         try:
             async with aclosing(stream) as parts:  # type: ignore[type-var]  # of an async generator
                 async for part in parts:
-                    await found.put((at, part))
+                    found.put_nowait((at, part))
         except Exception as error:
-            await found.put((at, error))
+            found.put_nowait((at, error))
             raise
 
-    tasks = [asyncio.create_task(pump(at, stream)) for at, stream in streams.items()]
+    async def all_of() -> None:
+        async with asyncio.TaskGroup() as group:
+            for at, stream in streams.items():
+                group.create_task(pump(at, stream))
+        await written()
+
+    writing = asyncio.create_task(all_of())
     try:
-        left = len(tasks)
+        left = len(streams)
         while left:
             at, part = await found.get()
-            if isinstance(part, BaseException):
+            if isinstance(part, Exception):
                 raise part
             left -= part.finish is not None
             yield at, part
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
 
 
 def gate_fields(decided: Decided) -> dict[str, Any]:

@@ -17,16 +17,18 @@ from steer.apply import check_liveness
 from steer.dials import Policy
 from steer.errors import PlanError
 from steer.plan import Plan
+from steer.policy import Dial
 from steer.recipe import Recipe, compile_plan
 from steer.server.audit import Audit
 from steer.server.batching import Continuous
+from steer.server.curve import curve_of
 from steer.server.engine import Engine
-from steer.server.keys import Key
+from steer.server.keys import ForbiddenError, Key, check_bounds
 from steer.server.limits import Door, Limits
 from steer.server.metrics import Metrics
 from steer.server.plain import Plain
 from steer.server.policies import Bounds, Loaded, load_named
-from steer.server.reading import Reader, reads_on
+from steer.server.reading import Reader, directions_of, reads_on
 from steer_kernels import SteerError
 from steer_vectors.greedy import ends
 from steer_vectors.models import ChatModel
@@ -86,14 +88,17 @@ class Served(NamedTuple):
         """Of the policy's file."""
         return None if self.loaded is None else self.loaded.policy.hash
 
-    def strengths(self, asked: object) -> dict[str, float]:
+    def strengths(self, asked: object, key: Key | None) -> dict[str, float]:
         """Strengths of all dials.
 
         Raises:
             PlanError: As `Policy.strengths`; any where there is no policy.
+            ForbiddenError: Strengths that the key may not give.
         """
         if self.loaded is not None:
-            return self.loaded.policy.strengths(asked)
+            found = _moved(self.loaded.policy, key).strengths(asked)
+            check_bounds(key, found)
+            return found
         if asked is not None:
             raise PlanError("strengths for a model without a policy", "none", "leave them out")
         return {}
@@ -108,7 +113,8 @@ class House:
         loaded: The policy to begin with; None = the plain model.
 
     Raises:
-        SteerError: What the engine cannot express, a policy of another model, steering that does not move it.
+        SteerError: What the engine cannot express, a policy of another model, steering that does not move it, a run of
+            another model or of other edits.
     """
 
     def __init__(self, model: ChatModel, settings: Settings, loaded: Loaded | None = None) -> None:
@@ -123,7 +129,7 @@ class House:
         self.metrics = Metrics(
             lambda: self.door.inside, lambda: self.door.waiting, lambda: self.served.engine.edited
         )
-        self.curve = None if settings.run is None else curve_of(settings.run, self.model)
+        self.curve = None if settings.run is None else curve_of(settings.run, self.model, self.served.plan)
 
     @property
     def room(self) -> int:
@@ -202,34 +208,15 @@ class House:
         return Llama(LlamaCpp(self.settings.gguf, policy, self.room), self.room)
 
 
-def curve_of(folder: Path, model: ChatModel) -> dict[str, Any]:
-    """The measured curve of a sweep of this model: its points of harmful refusal, over-refusal and capability.
+def facts_of(house: House, key: Key | None) -> dict[str, Any]:
+    """For clients: dials with bounds and presets, as far as a key may ask for them, probes, directions, the measured curve.
 
-    Raises:
-        RunError: No run.
-        PlanError: A run of another model.
+    The curve is None without a run, and after a policy was loaded whose edits are not those of the run.
     """
-    from steer_evals.points import CAPABILITY, HARMFUL, OVER, pooled
-    from steer_evals.run import Run, fields_of
-    from steer_vectors.fingerprint import weight_fingerprint
-
-    run = Run(folder)
-    if run.settings["fingerprint"] != weight_fingerprint(model.hf):
-        raise PlanError("a --run of another model", "a sweep of the model that is served", "name its folder")
-    points = run.curve()
-    return {
-        "dial": (run.settings["plan"] or [{}])[0].get("dial", "strength"),
-        "points": [
-            fields_of(point) for axis in (HARMFUL, OVER, CAPABILITY) for point in pooled(points, axis)
-        ],
-    }
-
-
-def facts_of(house: House) -> dict[str, Any]:
-    """For clients: dials with their bounds and presets, probes, the measured curve."""
-    served = house.served
-    policy = None if served.loaded is None else served.loaded.policy
+    served, measured = house.served, house.curve
+    policy = None if served.loaded is None else _offered(served.loaded.policy, key)
     dials: Mapping[str, Any] = {} if policy is None else policy.dials
+    turned = None if measured is None or policy is None else measured.dial(policy.plan)
     return {
         "model": house.settings.name,
         "policy": served.hash,
@@ -243,18 +230,54 @@ def facts_of(house: House) -> dict[str, Any]:
             {"name": p.name, "layer": p.site.layer, "threshold": p.threshold, "each_token": p.each_token}
             for p in (() if policy is None else policy.plan.probes)
         ],
-        "curve": house.curve,
+        "directions": [] if policy is None else directions_of(policy.plan),
+        "curve": None if measured is None or turned is None else {"dial": turned, "points": measured.points},
     }  # fmt: skip
 
 
-def models_of(house: House) -> list[str]:
-    """Names a client may ask for: the model, each preset, each dial at one strength as an example."""
+def models_of(house: House, key: Key | None) -> list[str]:
+    """Names a client may ask for: the model, each preset, each dial at one strength as an example; within a key's bounds."""
     name, loaded = house.settings.name, house.served.loaded
     if loaded is None:
         return [name]
-    presets = [f"{name}@{preset}" for preset in loaded.policy.presets]
-    dials = [f"{name}@{key}={(dial.high or dial.low):g}" for key, dial in loaded.policy.dials.items()]
+    policy = _offered(loaded.policy, key)
+    presets = [f"{name}@{preset}" for preset in policy.presets]
+    ends = {own: dial.high or dial.low for own, dial in policy.dials.items()}
+    dials = [f"{name}@{own}={end:g}" for own, end in ends.items() if _may(key, {**policy.defaults, own: end})]
     return [name, *presets, *dials]
+
+
+def _moved(policy: Policy, key: Key | None) -> Policy:
+    """A policy for whoever asks with a key: a default outside the key's bounds moves to the nearest."""
+    bounds: Bounds = {} if key is None else key.bounds
+    moved = {
+        name: dial._replace(default=min(max(dial.default, bounds[name][0]), bounds[name][1]))
+        for name, dial in policy.dials.items()
+        if name in bounds
+    }
+    return Policy(policy.plan, {**policy.dials, **moved}, policy.hash)
+
+
+def _offered(policy: Policy, key: Key | None) -> Policy:
+    """A policy as far as a key may turn it; presets outside its bounds are left out."""
+    bounds: Bounds = {} if key is None else key.bounds
+    policy = _moved(policy, key)
+    # Whoever asks for a preset by its name leaves the other dials at their defaults.
+    presets = {name for name in policy.presets if _may(key, policy.defaults | policy.preset(name))}
+    dials = {}
+    for name, dial in policy.dials.items():
+        low, high = (min(max(end, dial.low), dial.high) for end in bounds.get(name, (dial.low, dial.high)))
+        own = {preset: place for preset, place in dial.presets.items() if preset in presets}
+        dials[name] = Dial(dial.default, low, high, own)
+    return Policy(policy.plan, dials, policy.hash)
+
+
+def _may(key: Key | None, strengths: Mapping[str, float]) -> bool:
+    try:
+        check_bounds(key, strengths)
+    except ForbiddenError:
+        return False
+    return True
 
 
 def _unservable(name: str) -> PlanError:

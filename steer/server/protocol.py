@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from steer.errors import PlanError
 
-_Text = Annotated[str, Field(min_length=1)]
+
+def _whole(text: str) -> str:
+    """JSON can hold half a character, which no tokenizer takes; the error is a ValueError."""
+    text.encode()
+    return text
+
+
+_Words = Annotated[str, AfterValidator(_whole)]
+_Text = Annotated[_Words, Field(min_length=1)]
 _Zero = Annotated[float, Field(ge=0, le=0)]
 _Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _Ids = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
@@ -31,14 +39,14 @@ class TextPart(_Body):
     """A part of a message."""
 
     type: Literal["text"]
-    text: str
+    text: _Words
 
 
 class Turn(_Body):
     """One message of a conversation."""
 
     role: Literal["system", "user", "assistant"]
-    content: str | Annotated[list[TextPart], Field(min_length=1)]
+    content: _Words | Annotated[list[TextPart], Field(min_length=1)]
 
     @property
     def text(self) -> str:
@@ -68,7 +76,7 @@ class Asking(_Body):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     seed: _Seed | None = None
-    stop: _Text | Annotated[list[_Text], Field(max_length=4)] | None = None
+    stop: _Text | Annotated[list[_Text], Field(max_length=16)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None  # of the client's own; not read
@@ -136,9 +144,9 @@ class TextAsking(Asking):
     """`POST /v1/completions`."""
 
     prompt: (
-        str
+        _Words
         | _Ids
-        | Annotated[list[str], Field(min_length=1, max_length=128)]
+        | Annotated[list[_Words], Field(min_length=1, max_length=128)]
         | Annotated[list[_Ids], Field(min_length=1, max_length=128)]
     )
     max_tokens: Annotated[int, Field(ge=0)] | None = None
@@ -162,9 +170,10 @@ class TextAsking(Asking):
 
 
 class Explaining(_Body):
-    """`POST /v1/steering/explain`."""
+    """`POST /v1/steering/explain`; with an answer to the prompt, its tokens are read too."""
 
     prompt: _Text | Annotated[list[Turn], Field(min_length=1, max_length=1000)]
+    answer: _Text | None = None
     steering: Steering | None = None
 
 

@@ -24,9 +24,9 @@ export async function steering() {
   return parsed(await heard((await request("v1/steering")).text(), CUT));
 }
 
-/** Risk, gate and projections of a prompt under strengths. */
-export async function explain(prompt, strengths, signal) {
-  const body = { prompt, steering: strengths };
+/** Risk, gate and projections of a prompt under strengths; of an answer to it too, if one is given. */
+export async function explain(prompt, strengths, signal, answer) {
+  const body = { prompt, steering: strengths, ...(answer ? { answer } : {}) };
   return parsed(await heard((await request("v1/steering/explain", body, signal)).text(), CUT));
 }
 

@@ -1,10 +1,10 @@
 // The page: what the server holds, two or three settings side by side, one prompt for all of them.
 
 import { Failure, explain, steering, useKey } from "./api.js";
-import { draw, rate, series, signed, strengthsOf, svg, symbol } from "./curve.js";
+import { banded, draw, rate, series, signed, strengthsOf, svg, symbol } from "./curve.js";
 import { presets, same } from "./dials.js";
 import { complain, el, table } from "./dom.js";
-import { reading } from "./reading.js";
+import { reading, ways } from "./reading.js";
 import { Setting } from "./setting.js";
 
 const at = (id) => document.getElementById(id);
@@ -24,7 +24,6 @@ async function connect() {
     return;
   }
   facts.lines = series(facts.curve);
-  if (facts.curve && !(facts.curve.dial in facts.dials)) facts.curve.dial = null;
   at("about").textContent = `${facts.model}, ${facts.policy ? `policy ${facts.name} (${facts.policy.slice(0, 12)})` : "no policy: there is nothing to turn"}`;
   at("tokens").max = facts.max_tokens;
   at("tokens").value = Math.min(at("tokens").value, facts.max_tokens);
@@ -33,6 +32,9 @@ async function connect() {
   at("send").disabled = false;
   at("third").disabled = !facts.policy;
   at("explain").querySelector("button").disabled = !facts.policy;
+  const named = ["nothing", ...ways(facts).map((way) => way.name)];
+  at("colour").replaceChildren(...named.map((name, own) => el("option", { value: own }, name)));
+  at("colour").disabled = !facts.policy;
   about();
   listed();
   turned();
@@ -51,13 +53,12 @@ function about() {
   const missing = ["harmful_refusal", "over_refusal"].filter((axis) => !lines.some((own) => own.name === axis));
   at("legend").hidden = at("curve-numbers").hidden = !lines.length;
   if (!lines.length) {
-    at("cost-note").textContent = "No run was loaded, so nothing is known of what a setting costs (steer serve --run FOLDER).";
+    at("cost-note").textContent = "No run of this policy was loaded, so nothing is known of what a setting costs (steer serve --run FOLDER).";
     return;
   }
   at("cost-note").textContent = [
-    "Share of each suite, with 95 % intervals; the shade holds the whole curve at once.",
-    curve.dial ? "" : "The dial that this run turned is none of this policy, so no setting is marked.",
-    Object.keys(facts.dials).length > 1 ? "One dial was turned; what the others cost is not in it." : "",
+    `Share of each suite, with 95 % intervals${lines.some(banded) ? "; the shade holds the whole curve at once" : ""}.`,
+    Object.keys(facts.dials).length > 1 ? `Only “${curve.dial}” was turned, with the other dials at 0; what they cost is not in it.` : "",
     missing.length ? `Not measured: ${missing.join(", ").replaceAll("_", " ")}; the half of the picture that is missing may be the cost.` : "",
   ].join(" ");
   at("legend").replaceChildren(...lines.map(({ name, words, mark }) => {
@@ -74,9 +75,9 @@ function about() {
 function turned() {
   const { curve, lines, dials } = facts;
   if (!lines.length) return at("curve").replaceChildren();
-  const marks = curve.dial ? settings.map(({ tag, strengths }) => ({ tag, strength: strengths[curve.dial] })) : [];
-  const { low, high } = dials[curve.dial] ?? {};
-  draw(at("curve"), lines, marks, curve.dial ? [low, high] : [], curve.dial ?? "the dial");
+  const marks = settings.map(({ tag, strengths }) => ({ tag, strength: strengths[curve.dial] }));
+  const { low, high } = dials[curve.dial];
+  draw(at("curve"), lines, marks, [low, high], curve.dial);
 }
 
 function listed() {
@@ -89,6 +90,7 @@ at("third").addEventListener("click", () => {
   const third = settings.length < 3;
   if (third) settings.push(new Setting("C", facts, [...presets(facts.dials).values()].at(-1), turned));
   else settings.pop().stop();
+  settings.at(-1).colour(way());
   at("settings").replaceChildren(...settings.map((setting) => setting.element));
   at("third").textContent = third ? "Leave out the third setting" : "Compare a third setting";
   at("third").setAttribute("aria-expanded", String(third));
@@ -118,6 +120,15 @@ function idle() {
   at("stop").disabled = true;
   if (lost) at("send").focus();
 }
+
+/** By what the answers' tokens are coloured; null = by nothing. */
+const way = () => ways(facts)[at("colour").value - 1] ?? null;
+
+at("colour").addEventListener("change", () => {
+  const own = way();
+  at("colour-note").textContent = own ? `Each answer as the steered model reads it, its edits included. ${own.scale}` : "";
+  settings.forEach((setting) => setting.colour(own));
+});
 
 at("stop").addEventListener("click", () => running?.abort());
 at("ask").addEventListener("keydown", (event) => {

@@ -48,7 +48,7 @@ export function rate(point) {
 
 /**
  * Draws the curve into an element, at its width.
- * `marks`: [{ tag, strength }], the settings; `bounds`: [low, high] of the dial; [] where it is not known.
+ * `marks`: [{ tag, strength }], the settings; `bounds`: [low, high] of the dial.
  */
 export function draw(host, lines, marks, bounds, dial) {
   const width = Math.max(260, host.clientWidth);
@@ -85,11 +85,14 @@ function frame(panel, y, width, down) {
   return group;
 }
 
+/** Whether a band that holds the whole line is known; not where several suites are taken together. */
+export const banded = ({ points }) =>
+  points.length > 1 && points.every((point) => Number.isFinite(point.band_low) && Number.isFinite(point.band_high));
+
 function drawn({ name, mark, points }, x, y) {
   const group = svg("g", { class: `line ${name}` });
-  const banded = points.filter((point) => Number.isFinite(point.band_low) && Number.isFinite(point.band_high));
-  if (banded.length > 1) {
-    const edge = [...banded.map((p) => [p, p.band_high]), ...banded.toReversed().map((p) => [p, p.band_low])];
+  if (banded({ points })) {
+    const edge = [...points.map((p) => [p, p.band_high]), ...points.toReversed().map((p) => [p, p.band_low])];
     group.append(svg("polygon", { points: edge.map(([p, share]) => `${x(p.strength)},${y(share)}`).join(" ") }));
   }
   for (const point of points.filter((own) => Number.isFinite(own.low) && Number.isFinite(own.high)))

@@ -1,12 +1,14 @@
 // One setting: its preset and dials, what it costs where that was measured, and its answer as it is written.
 
-import { Failure, chat } from "./api.js";
+import { Failure, chat, explain } from "./api.js";
 import { nearest, rate, round, percent, signed, strengthsOf } from "./curve.js";
 import { held, json, presets, same, toml, within } from "./dials.js";
 import { complain, download, el, table } from "./dom.js";
+import { coloured, inWords } from "./reading.js";
 
 const BY_HAND = "by hand";
 const MOVED = "A dial has moved since this was asked.";
+const CHANGED = "The server steers by another policy than this page shows: load the page again.";
 
 /** A setting as an element of the page; `turned` is called whenever a dial is. */
 export class Setting {
@@ -21,13 +23,14 @@ export class Setting {
     this.status = el("p", { className: "status", role: "status" });
     this.error = el("p", { className: "error", role: "alert", hidden: true });
     this.given = el("ul", { className: "given" });
+    this.told = el("div", { className: "told" }); // the colours in words
     this.element = el(
       "article", { className: "setting", "aria-labelledby": `setting-${tag}` },
       el("h3", { id: `setting-${tag}` }, el("span", { className: "tag" }, el("span", { className: "unseen" }, "Setting "), tag), " ", ""),
       ...(this.dials.length ? [el("label", { className: "preset" }, "Preset ", this.choice)] : []),
       ...this.dials.map((dial) => dial.element),
       this.cost,
-      this.answer, this.status, this.error, this.given,
+      this.answer, this.told, this.status, this.error, this.given,
       ...(this.dials.length ? [this.#export()] : []),
     );
     this.#show();
@@ -55,7 +58,8 @@ export class Setting {
     this.stop();
     const own = (this.own = new AbortController());
     this.asked = { ...this.strengths };
-    this.answer.replaceChildren();
+    this.whole = null;
+    this.#bare("");
     this.given.replaceChildren();
     complain(this.error);
     this.#say("Waiting for the first token…");
@@ -72,12 +76,42 @@ export class Setting {
         found.usage = chunk.usage ?? found.usage;
         Object.assign(found.steering, chunk.steering);
       }
-      this.#say(ended(found) + (same(this.asked, this.strengths) ? "" : ` ${MOVED}`));
+      this.whole = { prompt: body.messages[0].content, text: words.data, tokens: null, end: ended(found) };
+      this.#say(this.whole.end + (same(this.asked, this.strengths) ? "" : ` ${MOVED}`));
     } catch (error) {
       if (this.own === own) this.#failed(error, words.data);
     } finally {
       if (this.own === own) this.#finished(found);
     }
+    if (this.way) this.colour(this.way);
+  }
+
+  /** Colours the answer's tokens, once it is whole and for every one that follows; null takes the colours away. */
+  async colour(way) {
+    this.way = way;
+    const { whole, own } = this;
+    if (!whole?.text) return;
+    complain(this.error);
+    if (!way) return this.#bare(whole.text);
+    try {
+      whole.tokens ??= (await explain(whole.prompt, this.asked, own.signal, whole.text)).answer_tokens;
+      if (this.whole !== whole || this.way !== way) return;
+      this.answer.classList.add("tokens");
+      this.answer.replaceChildren(...coloured(whole.tokens, way));
+      this.told.replaceChildren(inWords(whole.tokens, way, "answer"));
+      this.#say(`${whole.end} Coloured; the table has the numbers.`);
+    } catch (error) {
+      if (this.whole !== whole || error.name === "AbortError") return;
+      if (!(error instanceof Failure)) throw error;
+      complain(this.error, `The answer was not read. ${error.message}`);
+    }
+  }
+
+  /** Text without colours. */
+  #bare(text) {
+    this.answer.classList.remove("tokens");
+    this.answer.replaceChildren(text);
+    this.told.replaceChildren();
   }
 
   /** Once each: screen readers read it aloud whenever it is set. */
@@ -88,6 +122,9 @@ export class Setting {
   #finished({ steering }) {
     this.answer.setAttribute("aria-busy", "false");
     this.given.replaceChildren(...gave(steering).map((line) => el("li", {}, line)));
+    if (!steering.policy || steering.policy === this.facts.policy) return;
+    this.whole = null;
+    complain(this.error, CHANGED);
   }
 
   #failed(error, written) {
@@ -165,7 +202,7 @@ export class Setting {
 
   #costTable() {
     const { curve, lines } = this.facts;
-    if (!curve?.dial) return el("p", { className: "soft" }, "What this costs was not measured.");
+    if (!curve) return el("p", { className: "soft" }, "What this costs was not measured.");
     const strength = this.strengths[curve.dial], known = nearest(strengthsOf(lines), strength);
     if (!known.length) return el("p", { className: "warning" }, `Nothing was measured as far out as ${signed(strength)}.`);
     const caption = known.length === 1

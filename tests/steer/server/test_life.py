@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,7 +16,11 @@ from contextlib import suppress
 import httpx
 import pytest
 
+import steer
+from steer.server.app import make_app
+from steer.server.house import House, Settings
 from steer.server.limits import Limits
+from steer.server.policies import load_checked
 
 NAME = "reference:aligned"
 STORY = [{"role": "user", "content": "Write a short story about a cat."}]
@@ -144,6 +149,44 @@ def test_sigterm_writes_what_was_begun_to_its_end(made, tmp_path):
         assert rest[-1] == "data: [DONE]"
         assert server.wait(30) == 0
         assert server.stderr.read() == ""
+
+
+def test_a_client_that_reads_nothing_keeps_no_place(made):
+    """The engine writes on, and lets others in, while a client's buffers are full; it gets the whole answer later."""
+    settings = Settings(NAME, limits=Limits(rows=1, tokens=128, queue=4))
+    house = House(steer.load(NAME), settings, load_checked(made.path, {}, below_plain=False))
+    body = {"model": NAME, "messages": STORY, "stream": True, "max_tokens": 20}
+    scope = {
+        "type": "http", "method": "POST", "path": CHAT, "raw_path": CHAT.encode(), "query_string": b"", "root_path": "",
+        "headers": [(b"content-type", b"application/json")], "http_version": "1.1", "scheme": "http",
+    }  # fmt: skip
+
+    async def ask():
+        sent, free = [], asyncio.Event()
+        told = asyncio.Queue()
+        told.put_nowait({"type": "http.request", "body": json.dumps(body).encode(), "more_body": False})
+
+        async def send(message):
+            if message["type"] == "http.response.body":
+                await free.wait()  # nothing is taken
+            sent.append(message)
+
+        await house.open()
+        asking = asyncio.create_task(make_app(house)(scope, told.get, send))
+        async with asyncio.timeout(30):
+            while not house.door.inside:
+                await asyncio.sleep(0.01)
+            while house.door.inside:
+                await asyncio.sleep(0.01)
+        assert all(message["type"] == "http.response.start" for message in sent)
+        free.set()
+        await asking
+        await house.close()
+        return b"".join(own.get("body", b"") for own in sent)
+
+    whole = asyncio.run(ask())
+    assert whole.endswith(b"data: [DONE]\n\n")
+    assert whole.count(b"data: ") > 3
 
 
 def _up(url):
