@@ -77,7 +77,11 @@ def main() -> None:
         }
         found: dict[str, list[Round]] = {kind: [] for kind in kinds}
         for at in track(range(args.rounds + 1), "rounds", console=_stderr()):
-            for kind, (server, model, strengths) in kinds.items():
+            order = (
+                list(kinds)[at % len(kinds) :] + list(kinds)[: at % len(kinds)]
+            )  # nobody is always the first
+            for kind in order:
+                server, model, strengths = kinds[kind]
                 own_round = asyncio.run(_round(server.url, model, strengths, args.streams, args.tokens))
                 if at:  # the first warms up
                     found[kind].append(own_round)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -42,6 +43,7 @@ from steer_vectors.chat import Message, Prompt, prompt_ids
 PAGE = Path(__file__).parent / "playground"
 T = TypeVar("T")
 _DONE = b"data: [DONE]\n\n"
+_log = logging.getLogger("steer.server")
 
 
 def make_app(house: House) -> ASGIApp:
@@ -263,6 +265,9 @@ async def _events(answers: Answers, stack: AsyncExitStack) -> AsyncGenerator[byt
         # The status has been sent: an event is all that can be said.
         answers.notes["error"] = type(error).__name__
         yield _event(error_body(str(error) or "the request took too long", "server_error"))
+    except Exception:
+        _log.exception("an answer that broke off")
+        yield _event(error_body("the server failed; see its log", "server_error"))
     finally:
         await stack.aclose()
 
@@ -298,7 +303,7 @@ def _head(answers: Answers, kind: str) -> dict[str, Any]:
 
 
 def _event(found: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(found, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
+    return f"data: {json.dumps(found, ensure_ascii=False, allow_nan=False)}\n\n".encode("utf-8", "replace")
 
 
 class _Stream(StreamingResponse):

@@ -41,6 +41,22 @@ class Curve:
             self._known[plan] = next(same, None)
         return self._known[plan]
 
+    def under_floor(self, low: float, high: float) -> dict[str, Any] | None:
+        """Of the strengths that were swept within these bounds, where the model refuses least of the harmful requests.
+
+        None if it is nowhere clearly less than the plain model refuses: its rate is within the interval, or below it.
+        """
+        points = [
+            point for point in self.points if point["axis"] == "harmful_refusal" and point["rate"] is not None
+        ]
+        plain = [point["rate"] for point in points if point["strength"] == 0]
+        worse = [
+            point
+            for point in points
+            if low <= point["strength"] <= high and point["high"] < min(plain, default=0)
+        ]
+        return min(worse, key=lambda point: point["rate"], default=None)
+
     def _is_of(self, plan: Plan, dial: str) -> bool:
         from steer_evals.answering import Sampling
         from steer_evals.settings import settings_of

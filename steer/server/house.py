@@ -125,11 +125,13 @@ class House:
         self.reader = Reader(self.model)
         self.door = Door(self.limits.rows, self.limits.queue)
         self.audit = Audit(settings.audit, prompts=settings.audit_prompts)
+        plan = None if loaded is None else loaded.policy.plan
+        self.curve = None if settings.run is None else curve_of(settings.run, self.model, plan)
+        self._require_floor(loaded)
         self.served = Served(loaded, self._engine(loaded))
         self.metrics = Metrics(
             lambda: self.door.inside, lambda: self.door.waiting, lambda: self.served.engine.edited
         )
-        self.curve = None if settings.run is None else curve_of(settings.run, self.model, self.served.plan)
 
     @property
     def room(self) -> int:
@@ -172,11 +174,28 @@ class House:
 
     def _checked(self, name: str, folder: Path | None, bounds: Bounds) -> Loaded:
         try:
-            return load_named(name, folder, bounds, below_plain=self.settings.below_plain)
+            found = load_named(name, folder, bounds, below_plain=self.settings.below_plain)
+            self._require_floor(found)
+            return found
         except SteerError as error:
             # What is wrong with a file, and where it lies, is for the operator.
             _log.warning("policy %s: %s", name, error)
             raise _unservable(name) from error
+
+    def _require_floor(self, loaded: Loaded | None) -> None:
+        """Where a run says what strengths do, no client may turn a dial to where clearly less harm is refused."""
+        dial = None if self.curve is None or loaded is None else self.curve.dial(loaded.policy.plan)
+        if self.curve is None or loaded is None or dial is None or self.settings.below_plain:
+            return
+        own = loaded.policy.dials[dial]
+        if found := self.curve.under_floor(own.low, own.high):
+            raise PlanError(
+                f"bounds {own.low:g} to {own.high:g} of dial {dial!r}, where by the run "
+                f"{found['rate']:.0%} [{found['low']:.0%}, {found['high']:.0%}] of harmful requests are refused at "
+                f"{found['strength']:g}, clearly less than unsteered",
+                "bounds within which no less is refused",
+                f"add --bounds {dial}=LOW:HIGH, or --below-plain",
+            )
 
     def _engine(self, loaded: Loaded | None) -> Engine:
         name = self.settings.engine

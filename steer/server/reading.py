@@ -22,6 +22,7 @@ from steer.gates import log_odds, shares
 from steer.plan import ELSE, Edit, Plan
 from steer.recipe import Recipe, compile_plan
 from steer.server.drawing import Piece, scored
+from steer.server.engine import EngineError
 from steer_vectors.chat import Prompt, prompt_ids
 from steer_vectors.hooks import on_layers
 from steer_vectors.models import ChatModel, decoder
@@ -97,13 +98,19 @@ class Reader:
         return await self._run(lambda: self._explain(plan, prompt, strengths, answer))
 
     async def _run(self, work: Callable[[], T]) -> T:
-        async with self._alone:
-            # A thread cannot be cancelled: whoever waits next must wait for its end.
-            return await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))
+        """Do it in a thread. A thread cannot be cancelled: where whoever waits goes away, the next waits for its end."""
+        await self._alone.acquire()
+        task = asyncio.ensure_future(asyncio.to_thread(work))
+        task.add_done_callback(lambda _: self._alone.release())
+        return await asyncio.shield(task)
 
     def _decide(self, plan: Plan, ids: Sequence[int], strengths: Mapping[str, float]) -> Decided:
         recipe = compile_plan(plan, self.model)
         odds = log_odds(self.model, recipe.gauges, [ids])
+        if bool(
+            odds.isnan().any()
+        ):  # no gate would open, not even "else": the answer would be the plain model's
+            raise EngineError("a risk that is no number", "a number", "ask again")
         share = shares(recipe.gauges, odds)
         told = [
             Gate(probe.name, own, risk, probe.threshold)

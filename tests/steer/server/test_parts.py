@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
+from typing import Any
 
 import pytest
 import torch
@@ -11,13 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import steer
 from steer.errors import PlanError
+from steer.plan import Edit, Plan, Probe
 from steer.server.drawing import Draw, NotFinite, pieces
+from steer.server.engine import EngineError
 from steer.server.house import Settings
 from steer.server.keys import ForbiddenError, check_bounds, known, read_keys
 from steer.server.limits import BusyError, Door
 from steer.server.policies import load_checked, load_named
 from steer.server.protocol import ChatAsking, TextAsking, UnknownModelError, one_of, split
+from steer.server.reading import Reader
 from steer.server.run import checked
 from steer.server.writing import Cutter, Decoder
 
@@ -271,3 +277,38 @@ def test_strengths_in_two_places_are_refused():
     }
     with pytest.raises(ValidationError, match="give one of them"):
         ChatAsking.model_validate(both)
+
+
+def test_a_reader_reads_one_prompt_at_a_time_even_if_nobody_waits_for_it_any_more():
+    """Two at once would read each other's activations through their hooks."""
+    reader, inside, most = Reader(steer.load("reference:aligned")), [0], [0]
+
+    def work() -> int:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.02)
+        inside[0] -= 1
+        return 1
+
+    async def all_of() -> list[Any]:
+        tasks = [asyncio.ensure_future(reader._run(work)) for _ in range(8)]
+        for task in tasks[:6]:
+            await asyncio.sleep(0.005)
+            task.cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    told = asyncio.run(all_of())
+    assert [own for own in told if own == 1] == [1] * (
+        8 - sum(isinstance(own, asyncio.CancelledError) for own in told)
+    )
+    assert told[6:] == [1, 1]
+    assert most == [1]
+
+
+def test_a_risk_that_is_no_number_is_an_error_and_not_a_closed_gate(made, monkeypatch):
+    probe = Probe("risk", made.plan.edits[0].vector, layer=3, slope=6.0, offset=-4.0, threshold=0.5)
+    plan = Plan((Edit("add", made.plan.edits[0].vector, when="risk"),), (probe,))
+    reader = Reader(steer.load("reference:aligned"))
+    monkeypatch.setattr("steer.server.reading.log_odds", lambda *_: torch.full((1, 1), math.nan))
+    with pytest.raises(EngineError, match="a risk that is no number"):
+        asyncio.run(reader.decide(plan, [5, 6, 7], {"strength": 1.0}))

@@ -756,7 +756,9 @@ def shown(serving: Any, made: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     steer.sweep(
         steer.load("reference:aligned"), made.plan, suites, strengths, folder, control=False, limit=40
     )
-    with serving(run=folder) as live:
+    with pytest.raises(steer.SteerError, match="clearly less than unsteered"), serving(run=folder):
+        pass
+    with serving(run=folder, below_plain=True) as live:
         yield live
 
 

@@ -16,8 +16,10 @@ from steer.dials import Policy
 from steer.explain import explain
 from steer.plan import ELSE, Edit, Plan, Probe
 from steer.policy import Dial, save_policy
-from steer.server.curve import curve_of
+from steer.server.curve import Curve, curve_of
+from steer.server.house import House, Settings
 from steer.server.keys import check_bounds, read_keys
+from steer.server.policies import load_checked
 from steer.server.reading import Reader, cut, directions_of
 from steer_evals.answering import Sampling
 from steer_evals.points import CAPABILITY, HARMFUL, OVER, pooled
@@ -272,6 +274,49 @@ def test_a_curve_is_that_of_its_run_and_of_no_other_edits(run, made, two_dials):
         with pytest.raises(steer.SteerError, match="other edits") as told:
             curve_of(run, model, plan)
         assert "\n" not in str(told.value)
+
+
+def measured(*rates):
+    """A run whose harmful requests were refused so: strength, rate and upper end."""
+    keys = ("strength", "rate", "low", "high")
+    points = [
+        dict(zip(keys, (at, rate, 0.0, high), strict=True)) | {"axis": HARMFUL} for at, rate, high in rates
+    ]
+    return Curve({}, points, steer.load(NAME))
+
+
+def test_the_floor_is_what_the_plain_model_refuses():
+    found = measured(
+        (-1.0, 0.2, 0.4), (-0.5, 0.7, 0.95), (-0.25, 0.1, 0.3), (0.0, 0.9, 0.97), (1.0, 1.0, 1.0)
+    )
+    assert found.under_floor(-1, 1)["strength"] == -0.25
+    assert found.under_floor(-1, -0.5)["strength"] == -1
+    assert found.under_floor(-0.75, -0.3) is None  # less, and not clearly
+    assert found.under_floor(0, 1) is None
+    assert measured((-1.0, 0.0, 0.1)).under_floor(-1, 1) is None  # nothing to compare with
+
+
+def test_bounds_below_the_floor_are_not_served(made, monkeypatch):
+    """At the start and by the administrator's word, unless the operator has said so."""
+    monkeypatch.setattr("steer.server.house.curve_of", lambda *_: found)
+    found = measured((-0.75, 0.2, 0.4), (0.0, 0.9, 0.97))
+    monkeypatch.setattr(found, "dial", lambda _: "refusal")
+    model, run = steer.load(NAME), made.path.parent
+
+    def house(bounds, **said):
+        loaded = load_checked(made.path, bounds, below_plain=False)
+        return House(model, Settings(NAME, "plain", run=run, policies=run, bounds=bounds, **said), loaded)
+
+    with pytest.raises(
+        steer.SteerError, match=r"20% \[0%, 40%\] of harmful requests are refused at -0.75"
+    ) as told:
+        house({})
+    assert "\n" not in str(told.value)
+    assert house({}, below_plain=True).served.plan is not None
+    narrow = house({"refusal": (-0.5, 1.0)})
+    assert narrow._checked("demo", run, {"refusal": (-0.5, 1.0)}).name == "demo"
+    with pytest.raises(steer.SteerError, match="a policy of the folder"):
+        narrow._checked("demo", run, {})
 
 
 def test_suites_of_one_axis_are_taken_together(run, made, tmp_path):
