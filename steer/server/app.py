@@ -43,7 +43,7 @@ from steer_vectors.chat import Message, Prompt, prompt_ids
 PAGE = Path(__file__).parent / "playground"
 T = TypeVar("T")
 _DONE = b"data: [DONE]\n\n"
-_log = logging.getLogger("steer.server")
+log = logging.getLogger("steer.server")
 
 
 def make_app(house: House) -> ASGIApp:
@@ -266,7 +266,7 @@ async def _events(answers: Answers, stack: AsyncExitStack) -> AsyncGenerator[byt
         answers.notes["error"] = type(error).__name__
         yield _event(error_body(str(error) or "the request took too long", "server_error"))
     except Exception:
-        _log.exception("an answer that broke off")
+        log.exception("an answer that broke off")
         yield _event(error_body("the server failed; see its log", "server_error"))
     finally:
         await stack.aclose()

@@ -189,6 +189,20 @@ def test_a_client_that_reads_nothing_keeps_no_place(made):
     assert whole.count(b"data: ") > 3
 
 
+def test_what_breaks_in_the_middle_of_a_stream_is_said(serving, monkeypatch):
+    async def breaks(_answers, _written):
+        raise RuntimeError("nobody has thought of this")
+        yield
+
+    monkeypatch.setattr("steer.server.app.Answers.parts", breaks)
+    with serving() as live, httpx.Client() as client:
+        answer = client.post(live.url + CHAT, json=LONG | {"stream": True, "max_tokens": 4})
+    assert answer.status_code == 200
+    assert (
+        json.loads(answer.text.removeprefix("data: "))["error"]["message"] == "the server failed; see its log"
+    )
+
+
 def _up(url):
     try:
         return httpx.get(f"{url}/health").status_code == 200
