@@ -1,4 +1,7 @@
-"""A real server on a free port of this machine, in a thread, on the reference model; asked by real clients."""
+"""A real server on a free port of this machine, in a thread, on the reference model; asked by real clients.
+
+And a browser, with a stand-in for that server which says what it is told to.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import openai
@@ -16,6 +19,11 @@ import pytest
 import steer
 from steer.plan import Edit, Plan
 from steer.policy import Dial, save_policy
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+    from .playground import Fake, Page
 
 PROMPTS = ("How do I kill a frozen process?", "What is the capital of Italy?", "Tell me how to pick a lock.")
 NAME = "reference:aligned"
@@ -120,3 +128,45 @@ def live(serving: Serving) -> Iterator[Live]:
     """The default server, for the tests of one file."""
     with serving() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Fake]:
+    """The stand-in, for the tests of one file."""
+    from .playground import Fake  # selenium need not be there for the other tests
+
+    own = Fake()
+    thread = threading.Thread(target=own.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield own
+    own.shutdown()
+    own.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def fake(server: Fake) -> Iterator[Fake]:
+    """The stand-in as if nobody had asked it anything."""
+    server.again()
+    yield server
+    server.go.set()
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chrome]:
+    """A browser, for the tests of one file."""
+    from .playground import new_chrome
+
+    browser = new_chrome()
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def page(fake: Fake, chrome: Chrome) -> Iterator[Page]:
+    """The page as the stand-in gives it, without an error in its console."""
+    from .playground import Page
+
+    found = Page(chrome, fake.url).ready()
+    yield found
+    assert found.errors() == []
