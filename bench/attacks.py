@@ -159,7 +159,7 @@ def rows() -> list[Row]:
             b"", b"{", b"null", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"a": ' * 20_000)]),
         Row("a body of another kind", 415, [wire("POST", CHAT, BODIES[CHAT], kind=own) for own in (
             "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None)]),
-        Row("a question of a page elsewhere, whether it may ask", 415, [wire("OPTIONS", CHAT, origin="https://elsewhere.example")]),
+        Row("a question of a page elsewhere, whether it may ask", 405, [wire("OPTIONS", CHAT, origin="https://elsewhere.example")]),
         Row("another method", 405, [wire("GET", CHAT), wire("PUT", CHAT, {}), wire("DELETE", "/v1/models", {})]),
         Row("another name of the host, where there are no keys", 421, [
             wire(method, path, BODIES.get(path), host=own, key=None)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import queue
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
 from itertools import count
@@ -135,10 +136,16 @@ class Requests:
         self.manager.add_request(list(ids), request_id=name, **options)
         return name
 
+    def drop(self) -> None:
+        """Throw away results, for whoever hears of tokens by `choose`."""
+        with suppress(queue.Empty):
+            while True:
+                self.manager.output_router.output_queue.get_nowait()
+
     def end(self, name: str) -> None:
         """Cancel a request if it still runs, and forget it: whoever asks for months needs no list of all names."""
         self.manager.cancel_request(name)
-        self._packed.forget(name)
+        self._packed.end(name)
         router = self.manager.output_router
         with router._lock:
             router.result_handlers.pop(name, None)
@@ -262,6 +269,7 @@ class _Packed:
         self._default = self._one(default)
         self._asked: dict[str, Tensor] = {}
         self._settings: dict[str, str] = {}
+        self._ended: set[str] = set()
         self._key = secrets.token_bytes(16)  # so that nobody finds two beginnings that hash alike
         self._now: tuple[Tensor, Places] | None = None
 
@@ -294,12 +302,13 @@ class _Packed:
             pad(places.position, (0, tail)), pad(places.end, (0, tail)), pad(places.real, (0, tail))
         )
 
-    def forget(self, request: str) -> None:
-        self._asked.pop(request, None)
-        self._settings.pop(request, None)
+    def end(self, request: str) -> None:
+        """To be forgotten as soon as no forward holds it."""
+        self._ended.add(request)
 
     def prepare(self, requests_in_batch: Any) -> None:
         """Lay out whose tokens the next forward holds."""
+        self._forget({future.state.request_id for future in requests_in_batch})
         asked: list[Tensor] = []
         counts: list[int] = []
         position: list[int] = []
@@ -318,6 +327,13 @@ class _Packed:
         places, ends = torch.tensor([position, end], device=self._device)[:, None]
         self.next = [future.state.request_id for future in requests_in_batch if future.has_new_token]
         self._now = strengths, Places(places, ends, torch.ones_like(places, dtype=torch.bool))
+
+    def _forget(self, held: set[str]) -> None:
+        # One that ended while it was being scheduled is read once more: at its own strength, for its blocks may be shared.
+        for name in [own for own in tuple(self._ended) if own not in held]:
+            self._ended.discard(name)
+            self._asked.pop(name, None)
+            self._settings.pop(name, None)
 
     def _one(self, strength: Strength) -> Tensor:
         rows = strength_rows({} if isinstance(strength, float) and strength == 0 else strength, self._recipe)

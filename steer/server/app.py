@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import steer
 from steer.errors import PlanError
-from steer.server.completions import Answers, TooLongError, gate_fields
+from steer.server.completions import Answers, TooLongError, brief, gate_fields
 from steer.server.engine import EngineError
 from steer.server.front import Front, error_body
 from steer.server.house import House, facts_of, models_of
@@ -43,6 +44,8 @@ from steer_vectors.chat import Message, Prompt, prompt_ids
 PAGE = Path(__file__).parent / "playground"
 T = TypeVar("T")
 _DONE = b"data: [DONE]\n\n"
+_FIELD = re.compile(r"(?!(str|int|float|bool|dict|list)$)[A-Za-z_]\w*")
+_CODES = {404: "not_found", 405: "method_not_allowed"}
 log = logging.getLogger("steer.server")
 
 
@@ -131,10 +134,8 @@ def _steering(app: FastAPI, house: House) -> None:
             else [Message(role=turn.role, content=turn.text) for turn in body.prompt]
         )
         ids = prompt_ids(house.model.tokenizer, prompt)
-        if len(ids) >= min(house.limits.prompt, house.room):
-            raise TooLongError(
-                f"a prompt of {len(ids)} tokens", f"at most {house.limits.prompt}", "shorten it"
-            )
+        if len(ids) > (most := min(house.limits.prompt, house.room - 1)):
+            raise TooLongError(f"a prompt of {len(ids)} tokens", f"at most {most}", "shorten it")
         if body.answer is not None and served.plan is None:
             raise PlanError("an answer to read, and no policy", "directions to read it along", "leave it out")
         answer = [] if body.answer is None else cut(house.model.tokenizer, body.answer)
@@ -144,7 +145,7 @@ def _steering(app: FastAPI, house: House) -> None:
                 f"at most {house.room}",
                 "shorten them",
             )
-        request.scope["steer"] |= {"asked": body.steering, "given": strengths, "policy": served.hash}
+        request.scope["steer"] |= {"asked": brief(body.steering), "given": strengths, "policy": served.hash}
         async with house.door.enter(1):
             decided = await house.reader.decide(served.plan, ids, strengths)
             found: dict[str, Any] = {}
@@ -346,20 +347,25 @@ def _errors(app: FastAPI, house: House) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])[:200]
+        # Of a union, pydantic also names the kind that it tried: nothing for a client.
         extra = first["type"] == "extra_forbidden"
-        said = (
-            f"{where}: this server does not know the field"
-            if extra
-            else f"{where or 'the body'}: {first['msg']}"
-        )
+        parts = [
+            str(part) for part in first["loc"][1:] if extra or isinstance(part, int) or _FIELD.fullmatch(part)
+        ]
+        where = ".".join(parts)[:200]
+        what = first["msg"].removeprefix("Value error, ")
+        if parts[:1] == ["steering"] or parts[:2] == ["vllm_xargs", "steer"]:
+            what = "expected a number, a preset, DIAL=NUMBER,..., or a map from dials to numbers"
+        said = f"{where}: this server does not know the field" if extra else f"{where or 'the body'}: {what}"
         code = "unsupported_parameter" if extra else "invalid_value"
         return JSONResponse(error_body(said[:500], "invalid_request_error", code, where or None), 400)
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse(
-            error_body(str(error.detail), "invalid_request_error"), error.status_code, error.headers
+            error_body(str(error.detail), "invalid_request_error", _CODES.get(error.status_code)),
+            error.status_code,
+            error.headers,
         )
 
     @app.exception_handler(Exception)

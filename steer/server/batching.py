@@ -88,7 +88,8 @@ class Continuous(Engine):
                     [row], [EngineError(f"an engine that failed ({output.error})", "an answer", "ask again")]
                 )
 
-        # Its own results are of no use but for errors; without a handler they would pile up.
+        # Results are of no use but for errors; those of rows that have left pile up elsewhere.
+        self._requests.drop()
         manager.register_result_handler(row.name, done)
         self._requests.add(
             row.asked.ids, row.asked.strengths, request_id=row.name, max_new_tokens=row.asked.most,

@@ -59,7 +59,7 @@ class Answers:
         self.house, self.body, self.key, self.notes = house, body, key, notes
         self.created = int(time.time())
         self.wanted = one_of(split(body.model, house.settings.name), body.asked)
-        notes |= {"model": body.model, "asked": self.wanted}
+        notes |= {"model": body.model[:200], "asked": brief(self.wanted)}
         self.prompts = _prompts(house, body)
         self.served, self.strengths = self._strengths()
         self.most = self._most()
@@ -244,6 +244,11 @@ async def merged(
     finally:
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
+
+
+def brief(asked: object) -> object:
+    """Strengths for the log, however much was written in their place."""
+    return asked if len(repr(asked)) <= 200 else f"{repr(asked)[:200]}..."
 
 
 def gate_fields(decided: Decided) -> dict[str, Any]:

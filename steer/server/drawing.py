@@ -55,7 +55,9 @@ class Draw:
 
     def token(self, logits: Tensor) -> int:
         """Draw from logits `[v]`."""
-        probabilities = (logits.double().cpu() / self.temperature).softmax(-1)
+        scores = logits.double().cpu()
+        # From the likeliest down, for at a temperature of next to nothing there are no numbers so large.
+        probabilities = ((scores - scores.amax()) / self.temperature).softmax(-1)
         if self.top_p < 1:
             ordered, places = probabilities.sort(descending=True)
             # What comes before a token must not have it all already; the likeliest always stays.

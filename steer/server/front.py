@@ -101,7 +101,7 @@ class Front:
                     {"www-authenticate": "Bearer"},
                 )  # fmt: skip
             scope["steer_key"], notes["key"] = key, key.id
-        if scope["method"] in ("GET", "HEAD"):
+        if scope["method"] != "POST":  # no other route reads a body
             return b""
         # A page of another origin can send other kinds without asking first.
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

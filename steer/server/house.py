@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -126,6 +127,7 @@ class House:
         self.door = Door(self.limits.rows, self.limits.queue)
         self.audit = Audit(settings.audit, prompts=settings.audit_prompts)
         plan = None if loaded is None else loaded.policy.plan
+        _check_names(settings, plan)
         self.curve = None if settings.run is None else curve_of(settings.run, self.model, plan)
         self._require_floor(loaded)
         self.served = Served(loaded, self._engine(loaded))
@@ -225,6 +227,23 @@ class House:
         from steer.server.llama import Llama
 
         return Llama(LlamaCpp(self.settings.gguf, policy, self.room), self.room)
+
+
+def _check_names(settings: Settings, plan: Plan | None) -> None:
+    """Bounds of a dial that no policy has would bound nothing."""
+    dials = set(() if plan is None else plan.dials)
+    for path in sorted(settings.policies.glob("*.toml")) if settings.policies is not None else ():
+        with suppress(SteerError):  # is refused when it is asked for
+            dials |= set(Policy.load(path).plan.dials)
+    named = {name: "--bounds" for name in settings.bounds if plan is None}
+    named |= {name: f"key {key.id}" for key in settings.keys for name in key.bounds}
+    for name, where in named.items():
+        if name not in dials:
+            raise PlanError(
+                f"bounds of dial {name!r} for {where}",
+                " or ".join(sorted(dials)) or "a server with a policy",
+                "name a dial of a policy",
+            )
 
 
 def facts_of(house: House, key: Key | None) -> dict[str, Any]:

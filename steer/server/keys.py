@@ -16,7 +16,7 @@ from typing import NamedTuple
 from steer.errors import PlanError
 from steer.server.policies import Bounds
 
-KEYS, ADMIN = "STEER_KEYS", "STEER_ADMIN_KEY"  # of the environment; several keys with commas
+KEYS, ADMIN = "STEER_KEYS", "STEER_ADMIN_KEY"  # of the environment; several keys with semicolons
 _SHORTEST = 16
 
 
@@ -45,7 +45,7 @@ def read_keys(
     Raises:
         PlanError: A file that does not read, a key that is short or stands there twice, bounds that are none.
     """
-    lines = _lines(key_file) + [own for own in environment.get(KEYS, "").split(",") if own.strip()]
+    lines = _lines(key_file) + [own for own in environment.get(KEYS, "").split(";") if own.strip()]
     keys = [_key(line, admin=False) for line in lines]
     given = environment.get(ADMIN, "").strip()
     keys += [_key(line, admin=True) for line in _lines(admin_file) + ([given] if given else [])]
@@ -106,7 +106,7 @@ def _lines(path: Path | None) -> list[str]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError("a key file that does not read", "keys, one a line", "check the path") from error
-    found = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    found = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if not found:
         raise PlanError("a key file without keys", "one a line", "write one there")
     return found

@@ -30,8 +30,9 @@ def checked(settings: Settings, host: str) -> Settings:
     """Settings for an address: this machine's own needs no key, but is asked by its own names alone.
 
     Raises:
-        PlanError: Another address without a key.
+        PlanError: Another address without a key; settings that would do nothing.
     """
+    _agree(settings)
     if _loopback(host):
         return settings if settings.keys else replace(settings, hosts=_LOCAL | {host.lower()})
     if not any(not key.admin for key in settings.keys):
@@ -41,6 +42,24 @@ def checked(settings: Settings, host: str) -> Settings:
             "add --key-file FILE, set STEER_KEYS, or leave --host out",
         )
     return settings
+
+
+def _agree(settings: Settings) -> None:
+    folder = settings.policies
+    if folder is not None and not folder.is_dir():
+        raise PlanError(f"--policies {folder}, which is no folder", "one with policies", "check the path")
+    if folder is not None and not any(key.admin for key in settings.keys):
+        raise PlanError(
+            "--policies without an administrator's key",
+            "a key of whoever may load them",
+            "add --admin-key-file FILE, set STEER_ADMIN_KEY, or leave --policies out",
+        )
+    if settings.audit_prompts and settings.audit is None:
+        raise PlanError("--audit-prompts without --audit", "a file for them", "add --audit FILE")
+    if settings.gguf is not None and settings.engine != "llama_cpp":
+        raise PlanError(
+            "--gguf without --engine llama_cpp", "both", "add --engine llama_cpp, or leave it out"
+        )
 
 
 def policy_of(

@@ -1,5 +1,6 @@
 """Steering under everything that runs a Hugging Face model: caches, beams, sampling, compilation, offloading, training."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -465,6 +466,51 @@ def test_prefixes_are_shared_between_equal_strengths_alone(make_llama, make_vect
                 **(GREEDY | {"max_new_tokens": 4, "min_new_tokens": 4, "eos_token_id": None}),
             )
         assert found == alone[0, len(ids) :].tolist()
+
+
+def test_who_leaves_while_being_scheduled_is_read_at_its_own_strength(make_llama, make_vector):
+    """Its blocks may be shared: laid out at another strength, they would be read by whoever asks the same."""
+    model = make_llama("continuous")
+    plan = Plan((Edit("add", make_vector(model, gap=3.0)),))
+    prompt = [5 + at % 40 for at in range(40)]
+    found = {}
+
+    def choose(names, logits):
+        found.update(zip(names, logits.clone(), strict=True))
+        return logits.argmax(-1).tolist()
+
+    with continuous(model, plan, choose=choose, max_batch_tokens=16, num_blocks=64, page_size=8) as requests:
+
+        def first(ids, name):
+            requests.add(ids, 2.0, request_id=name, max_new_tokens=1)
+            for _ in range(3000):
+                if name in found:
+                    return found[name]
+                time.sleep(0.01)
+            raise AssertionError(name)
+
+        first([1, 2, 3], "warm")
+        scheduler = requests.manager.batch_processor.scheduler
+        schedule, calls = scheduler.schedule_batch, []
+
+        def leaving(*args, **named):
+            out = schedule(*args, **named)
+            if out[0] and any(own.state.request_id == "gone" for own in out[0]):
+                calls.append(len(calls))
+                if len(calls) == 2:  # the second part of the prompt is about to be read
+                    requests.end("gone")
+            return out
+
+        scheduler.schedule_batch = leaving
+        requests.add(prompt, 2.0, request_id="gone", max_new_tokens=1)
+        while len(calls) < 2 or scheduler.has_pending_requests():
+            time.sleep(0.01)
+        scheduler.schedule_batch = schedule
+        after = first(prompt, "after")
+        assert "gone" not in requests._packed._asked
+    with steered(model, plan, 2.0):
+        alone = model.hf(torch.tensor([prompt])).logits[0, -1]
+    torch.testing.assert_close(after, alone, rtol=1e-4, atol=1e-4)
 
 
 def test_continuous_batching_refuses_what_mixes_strengths(tiny_llama, make_vector, monkeypatch):

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 import steer
 from steer.errors import PlanError
 from steer.plan import Edit, Plan, Probe
+from steer.server.completions import brief
 from steer.server.drawing import Draw, NotFinite, pieces
 from steer.server.engine import EngineError
-from steer.server.house import Settings
+from steer.server.house import House, Settings
 from steer.server.keys import ForbiddenError, check_bounds, known, read_keys
 from steer.server.limits import BusyError, Door
 from steer.server.policies import load_checked, load_named
@@ -312,3 +313,47 @@ def test_a_risk_that_is_no_number_is_an_error_and_not_a_closed_gate(made, monkey
     monkeypatch.setattr("steer.server.reading.log_odds", lambda *_: torch.full((1, 1), math.nan))
     with pytest.raises(EngineError, match="a risk that is no number"):
         asyncio.run(reader.decide(plan, [5, 6, 7], {"strength": 1.0}))
+
+
+def test_a_comment_is_no_key_however_far_it_is_indented(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text(f"  # {OTHER}\n\t#{OTHER}\n {KEY} refusal=0:1,warmth=0:1\n", encoding="utf-8")
+    (key,) = read_keys(file, None, {})
+    assert key == read_keys(None, None, {"STEER_KEYS": f"{KEY} refusal=0:1,warmth=0:1"})[0]
+    assert known((key,), f"Bearer #{OTHER}") is None
+    assert len(read_keys(None, None, {"STEER_KEYS": f"{KEY};{OTHER} refusal=0:1,warmth=0:1"})) == 2
+
+
+def test_settings_that_would_do_nothing_are_refused(made, tmp_path):
+    keys = read_keys(None, None, {"STEER_KEYS": KEY})
+    admin = read_keys(None, None, {"STEER_ADMIN_KEY": KEY})
+    nothing = [
+        ("no folder", {"policies": tmp_path / "none", "keys": admin}),
+        ("no folder", {"policies": made.path, "keys": admin}),
+        ("without an administrator", {"policies": tmp_path, "keys": keys}),
+        ("without --audit", {"audit_prompts": True}),
+        ("without --engine", {"gguf": tmp_path / "m.gguf"}),
+    ]
+    for words, said in nothing:
+        with pytest.raises(PlanError, match=words) as told:
+            checked(Settings("m", **said), "127.0.0.1")
+        assert "\n" not in str(told.value)
+    assert checked(Settings("m", policies=tmp_path, keys=admin), "127.0.0.1")
+
+
+def test_bounds_of_a_dial_that_no_policy_has_are_refused(made, tmp_path):
+    """A misspelt dial would leave its key unbounded."""
+    model, loaded = steer.load("reference:aligned"), load_checked(made.path, {}, below_plain=False)
+    typo = read_keys(None, None, {"STEER_KEYS": f"{KEY} refusl=0:1"})
+    with pytest.raises(PlanError, match="'refusl' for key"):
+        House(model, Settings("m", "plain", keys=typo), loaded)
+    with pytest.raises(PlanError, match="'refusal' for --bounds"):
+        House(model, Settings("m", "plain", bounds={"refusal": (0.0, 1.0)}))
+    right = read_keys(None, None, {"STEER_KEYS": f"{KEY} refusal=0:1"})
+    assert House(model, Settings("m", "plain", keys=right), loaded).settings.keys == right
+    assert House(model, Settings("m", "plain", keys=right, policies=made.path.parent)).settings.keys == right
+
+
+def test_what_is_logged_of_strengths_is_short():
+    assert brief({"refusal": 0.5}) == {"refusal": 0.5}
+    assert len(brief("x" * 10**6)) <= 210

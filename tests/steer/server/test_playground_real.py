@@ -166,7 +166,7 @@ def test_a_key_is_offered_no_more_than_it_may_ask_for(chrome: Chrome, serving: A
     from steer.server.keys import read_keys
 
     keys = ("a-key-without-bounds-0123456789", "a-key-of-narrow-bounds-0123456789")
-    with serving(keys=read_keys(None, None, {"STEER_KEYS": f"{keys[0]},{keys[1]} refusal=-0.8:0"})) as live:
+    with serving(keys=read_keys(None, None, {"STEER_KEYS": f"{keys[0]};{keys[1]} refusal=-0.8:0"})) as live:
         for key, bounds, names in (
             (keys[0], "−1.25 to +1.25", ["plain model", "default", "mild", "strict", "by hand"]),
             (keys[1], "−0.8 to 0", ["plain model", "default", "mild", "by hand"]),

@@ -89,6 +89,21 @@ def test_malformed_bodies_are_400(live, body):
     assert "error" in answer.json()
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("stop", ""), ("stop", ["\ud800"]), ("steering", True), ("steering", {"refusal": "0.3"}), ("messages", []),
+     ("vllm_xargs", {"steer": []}), ("foo-bar", 1), ("temperature", "warm")],
+)  # fmt: skip
+def test_errors_name_the_field_and_nothing_of_the_inside(live, field, value):
+    answer = live.post("/v1/chat/completions", CHAT | {field: value})
+    error = answer.json()["error"]
+    assert answer.status_code == 400
+    assert error["param"].split(".")[0] == field
+    assert error["message"].startswith(f"{error['param']}: ")
+    for inside in ("0x", "function", "Value error", "Annotated", "union"):
+        assert inside not in error["message"]
+
+
 def test_large_bodies_are_refused_unread(live):
     large = b"x" * (10 << 20)
     for headers in ({}, {"content-length": str(10**30)}, {"content-length": "-1"}):
