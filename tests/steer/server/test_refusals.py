@@ -91,7 +91,7 @@ def test_malformed_bodies_are_400(live, body):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("stop", ""), ("stop", ["\ud800"]), ("steering", True), ("steering", {"refusal": "0.3"}), ("messages", []),
+    [("stop", ""), ("stop", [""]), ("steering", True), ("steering", {"refusal": "0.3"}), ("messages", []),
      ("vllm_xargs", {"steer": []}), ("foo-bar", 1), ("temperature", "warm")],
 )  # fmt: skip
 def test_errors_name_the_field_and_nothing_of_the_inside(live, field, value):
