@@ -275,6 +275,7 @@ class _Packed:
 
     def turn(self, request: str, strength: Strength | None, end: int) -> None:
         row = self._default if strength is None else self._one(strength)
+        self._ended.discard(request)  # a name may come again
         self._asked[request] = row
         # Not strict: a recipe without edits has no dials, and its row a strength all the same.
         strengths = dict(zip(self._recipe.dials, row[0].tolist(), strict=False))
