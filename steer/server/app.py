@@ -24,9 +24,10 @@ from steer.errors import PlanError
 from steer.server.completions import Answers, TooLongError, brief, gate_fields
 from steer.server.engine import EngineError
 from steer.server.front import Front, error_body
-from steer.server.house import House, facts_of, models_of
+from steer.server.house import House
 from steer.server.keys import ForbiddenError, Key
 from steer.server.limits import BusyError
+from steer.server.offers import facts_of, models_of
 from steer.server.protocol import (
     Asking,
     ChatAsking,

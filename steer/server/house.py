@@ -7,29 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from steer.apply import check_liveness
 from steer.dials import Policy
 from steer.errors import PlanError
 from steer.plan import Plan
-from steer.policy import Dial
 from steer.recipe import Recipe, compile_plan
 from steer.server.audit import Audit
 from steer.server.batching import Continuous
 from steer.server.curve import curve_of
 from steer.server.engine import Engine
-from steer.server.keys import ForbiddenError, Key, check_bounds
+from steer.server.keys import Key, check_bounds
 from steer.server.limits import Door, Limits
 from steer.server.metrics import Metrics
+from steer.server.offers import moved
 from steer.server.plain import Plain
 from steer.server.policies import Bounds, Loaded, load_named
-from steer.server.reading import Reader, directions_of, reads_on
+from steer.server.reading import Reader, reads_on
 from steer_kernels import SteerError
 from steer_vectors.greedy import ends
 from steer_vectors.models import ChatModel
@@ -97,7 +97,7 @@ class Served(NamedTuple):
             ForbiddenError: Strengths that the key may not give.
         """
         if self.loaded is not None:
-            found = _moved(self.loaded.policy, key).strengths(asked)
+            found = moved(self.loaded.policy, key).strengths(asked)
             check_bounds(key, found)
             return found
         if asked is not None:
@@ -244,78 +244,6 @@ def _check_names(settings: Settings, plan: Plan | None) -> None:
                 " or ".join(sorted(dials)) or "a server with a policy",
                 "name a dial of a policy",
             )
-
-
-def facts_of(house: House, key: Key | None) -> dict[str, Any]:
-    """For clients: dials with bounds and presets, as far as a key may ask for them, probes, directions, the measured curve.
-
-    The curve is None without a run, and after a policy was loaded whose edits are not those of the run.
-    """
-    served, measured = house.served, house.curve
-    policy = None if served.loaded is None else _offered(served.loaded.policy, key)
-    dials: Mapping[str, Any] = {} if policy is None else policy.dials
-    turned = None if measured is None or policy is None else measured.dial(policy.plan)
-    return {
-        "model": house.settings.name,
-        "policy": served.hash,
-        "name": None if served.loaded is None else served.loaded.name,
-        "engine": served.engine.facts.name,
-        "room": served.engine.facts.room,
-        "max_tokens": house.limits.tokens,
-        "dials": {name: {**dial._asdict(), "presets": dict(dial.presets)} for name, dial in dials.items()},
-        "presets": {} if policy is None else {name: policy.preset(name) for name in policy.presets},
-        "probes": [
-            {"name": p.name, "layer": p.site.layer, "threshold": p.threshold, "each_token": p.each_token}
-            for p in (() if policy is None else policy.plan.probes)
-        ],
-        "directions": [] if policy is None else directions_of(policy.plan),
-        "curve": None if measured is None or turned is None else {"dial": turned, "points": measured.points},
-    }  # fmt: skip
-
-
-def models_of(house: House, key: Key | None) -> list[str]:
-    """Names a client may ask for: the model, each preset, each dial at one strength as an example; within a key's bounds."""
-    name, loaded = house.settings.name, house.served.loaded
-    if loaded is None:
-        return [name]
-    policy = _offered(loaded.policy, key)
-    presets = [f"{name}@{preset}" for preset in policy.presets]
-    ends = {own: dial.high or dial.low for own, dial in policy.dials.items()}
-    dials = [f"{name}@{own}={end:g}" for own, end in ends.items() if _may(key, {**policy.defaults, own: end})]
-    return [name, *presets, *dials]
-
-
-def _moved(policy: Policy, key: Key | None) -> Policy:
-    """A policy for whoever asks with a key: a default outside the key's bounds moves to the nearest."""
-    bounds: Bounds = {} if key is None else key.bounds
-    moved = {
-        name: dial._replace(default=min(max(dial.default, bounds[name][0]), bounds[name][1]))
-        for name, dial in policy.dials.items()
-        if name in bounds
-    }
-    return Policy(policy.plan, {**policy.dials, **moved}, policy.hash)
-
-
-def _offered(policy: Policy, key: Key | None) -> Policy:
-    """A policy as far as a key may turn it; presets outside its bounds are left out."""
-    bounds: Bounds = {} if key is None else key.bounds
-    policy = _moved(policy, key)
-    # Whoever asks for a preset by its name leaves the other dials at their defaults.
-    presets = {name for name in policy.presets if _may(key, policy.defaults | policy.preset(name))}
-    dials = {}
-    for name, dial in policy.dials.items():
-        low, high = (min(max(end, dial.low), dial.high) for end in bounds.get(name, (dial.low, dial.high)))
-        own = {preset: place for preset, place in dial.presets.items() if preset in presets}
-        dials[name] = Dial(dial.default, low, high, own)
-    return Policy(policy.plan, dials, policy.hash)
-
-
-def _may(key: Key | None, strengths: Mapping[str, float]) -> bool:
-    try:
-        check_bounds(key, strengths)
-    except ForbiddenError:
-        return False
-    return True
 
 
 def _unservable(name: str) -> PlanError:
