@@ -5,6 +5,7 @@ Through NVRTC, which torch carries; where torch does not offer it, through nvcc.
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -23,6 +24,7 @@ _SOURCE = Path(__file__).parent / "csrc" / "steer_cuda.cu"
 _NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
 _MOST = 64  # directions of one table, as in the source
 _THREADS = 256
+_STANDARD = "-std=c++17"
 
 
 def edit_(hidden: Tensor, table: Tensor, strength: Tensor) -> None:
@@ -66,25 +68,55 @@ def _kernels(device: int) -> dict[str, Callable[..., None]]:
         try:
             from torch.cuda._utils import _cuda_load_module
 
-            found: Any = _cuda_load_module(_ptx(source, device), names)
+            found: Any = _cuda_load_module(_image(source, device), names)
         except (ImportError, RuntimeError, OSError) as error:
             raise BuildError(f"CUDA: {str(error).splitlines()[0] if str(error) else error!r}") from error
     return {name.removeprefix("steer_"): found[name] for name in names}
 
 
-def _ptx(source: str, device: int) -> bytes:
+def _image(source: str, device: int) -> bytes:
     major, minor = torch.cuda.get_device_capability(device)
     try:
-        from torch.cuda._utils import _nvrtc_compile
+        from torch.cuda._utils import _get_gpu_rtc_library
 
-        compiled, _ = _nvrtc_compile(source, "steer_float32", f"{major}{minor}")
-        return compiled
+        return nvrtc_image(_get_gpu_rtc_library(), source, f"sm_{major}{minor}")
     except (ImportError, RuntimeError, OSError):
         with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder, "out.ptx")
-            command = ["nvcc", "-ptx", f"-arch=sm_{major}{minor}", "-std=c++17", str(_SOURCE), "-o", str(out)]
+            out = Path(folder, "out.cubin")
+            command = ["nvcc", "-cubin", f"-arch=sm_{major}{minor}", _STANDARD, str(_SOURCE), "-o", str(out)]
             try:
                 subprocess.run(command, check=True, capture_output=True)
             except (OSError, subprocess.CalledProcessError) as error:
                 raise BuildError("neither NVRTC nor nvcc compiles for this GPU") from error
             return out.read_bytes()
+
+
+def nvrtc_image(library: ctypes.CDLL, source: str, architecture: str) -> bytes:
+    """Machine code of a CUDA source that needs no headers.
+
+    Not by torch's `_nvrtc_compile`, which wants the include folder of a CUDA toolkit; from PyPI torch comes without one.
+
+    Args:
+        library: NVRTC.
+        source: Its kernels are `extern "C"`.
+        architecture: Such as "sm_90".
+
+    Raises:
+        RuntimeError: What the compiler says.
+    """
+    program, options = ctypes.c_void_p(), [f"--gpu-architecture={architecture}", _STANDARD]
+    given = (ctypes.c_char_p * len(options))(*map(str.encode, options))
+    if library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"steer.cu", 0, None, None):
+        raise RuntimeError("NVRTC takes no program")
+    try:
+        failed = library.nvrtcCompileProgram(program, len(options), given)
+        what = "ProgramLog" if failed else "CUBIN"
+        size = ctypes.c_size_t()
+        getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+        found = ctypes.create_string_buffer(size.value)
+        getattr(library, f"nvrtcGet{what}")(program, found)
+    finally:
+        library.nvrtcDestroyProgram(ctypes.byref(program))
+    if failed:
+        raise RuntimeError(f"NVRTC: {found.value.decode(errors='replace').strip()}")
+    return found.raw

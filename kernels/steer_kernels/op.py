@@ -106,11 +106,17 @@ def chosen_path(device: str = "cpu") -> Choice:
         device: "cpu", "cuda", or another of torch's names, on which plain torch runs.
 
     Raises:
-        KernelError: `STEER_KERNEL` asks for a path that is unknown, is not there, does not build or is wrong.
+        KernelError: `STEER_KERNEL` asks for a path that is unknown, is not there, does not build or is wrong; an unknown
+            `STEER_CPU_ISA`.
     """
     asked = os.environ.get("STEER_KERNEL", "")
     if asked not in ("", *PATHS):
         raise KernelError(f"STEER_KERNEL={asked}", " or ".join(PATHS), "correct the variable, or unset it")
+    instructions = os.environ.get("STEER_CPU_ISA", "")
+    if instructions not in ("", "avx2", "base"):
+        raise KernelError(
+            f"STEER_CPU_ISA={instructions}", "avx2 or base", "correct the variable, or unset it"
+        )
     if asked == "cuda" and not torch.cuda.is_available():
         raise KernelError(
             "STEER_KERNEL=cuda without a GPU", "an NVIDIA GPU that torch sees", "unset STEER_KERNEL"

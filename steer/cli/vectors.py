@@ -56,6 +56,10 @@ def extract(
     spare: Annotated[
         list[str] | None, typer.Option(help="For surgical: a vector to leave alone.", show_default=False)
     ] = None,
+    cone: Annotated[
+        int,
+        typer.Option(min=1, help="For rdo: so many orthonormal directions, written to NAME-1 to NAME-K."),
+    ] = 1,
     select: Annotated[
         str, typer.Option(help="How layer and position are chosen: causal, cosmic or auc.")
     ] = "causal",
@@ -79,6 +83,7 @@ def extract(
     """Find the direction of a concept and write it to a vector file."""
     from steer_vectors.contrast import load_contrast
     from steer_vectors.estimate import method_of
+    from steer_vectors.refining import refined
     from steer_vectors.site import POINTS
 
     if point not in POINTS:
@@ -87,7 +92,11 @@ def extract(
         raise usage(f"--select {select}", "causal, cosmic or auc", "choose one")
     parameters = settings_of("--parameter", parameter or [], "l2=10")
     method_of(estimator, parameters)
-    can_write(out)
+    if cone > 1 and estimator != "rdo":
+        raise usage(f"--cone {cone} with --estimator {estimator}", "rdo", "add --estimator rdo")
+    files = [out.with_stem(f"{out.stem}-{at + 1}") for at in range(cone)] if cone > 1 else [out]
+    for path in files:
+        can_write(path)
     chosen = load_contrast(contrast)
     spared = [steer.load_vector(path) for path in spare or []]
     live = load_model(model, dtype)
@@ -95,8 +104,8 @@ def extract(
         vector = steer.extract(
             live,
             chosen,
-            estimator=estimator,
-            parameters=parameters,
+            estimator=estimator if cone == 1 else "mean_difference",
+            parameters=parameters if cone == 1 else {},
             spare=spared,
             select_by=cast("By", select),
             layer=layer,
@@ -107,9 +116,13 @@ def extract(
             only_shown=only_shown,
             progress=bar("extracting the direction"),
         )
-    steer.save_vector(vector, out)
-    _show_vector(vector, as_json)
-    say(f"written: {out}", as_json)
+        rows = [vector]
+        if cone > 1:
+            rows = refined(live, chosen, vector, cone, parameters, bar("spreading it out to a cone"))
+    for row, path in zip(rows, files, strict=True):
+        steer.save_vector(row, path)
+    _show_vector(rows[0], as_json)
+    say(f"written: {', '.join(map(str, files))}", as_json)
 
 
 @app.command()

@@ -72,6 +72,8 @@ def test_a_path_may_be_forced(cache: Path) -> None:
     name, message = said(start(cache, STEER_KERNEL="gpu"))
     assert name == "KernelError"
     assert "naive or cpp" in str(message)
+    name, message = said(start(cache, STEER_CPU_ISA="avx3"))
+    assert (name, "got STEER_CPU_ISA=avx3; expected avx2 or base" in str(message)) == ("KernelError", True)
 
 
 @pytest.mark.parametrize("compiler", ["false", "no-such-compiler"])

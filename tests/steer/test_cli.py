@@ -614,6 +614,7 @@ def test_the_command_is_taken_up_after_kill_9(place: Place) -> None:
         (["--select", "luck"], "--select luck"),
         (["--estimator", "surgical", "--spare", "none.safetensors"], "none.safetensors"),
         (["--winsorise", "2"], "winsorise 2.0"),
+        (["--cone", "2"], "--cone 2 with --estimator mean_difference"),
     ],
 )
 def test_extract_refuses_what_it_does_not_know(
@@ -622,3 +623,25 @@ def test_extract_refuses_what_it_does_not_know(
     out = str(place.folder / "new.safetensors")
     args = ("extract", place.model, "--contrast", place.contrast, "-o", out, *options)
     assert message in refused(cli, place, *args)
+
+
+def test_extract_writes_a_cone(cli: Any, place: Place) -> None:
+    out = place.folder / "cone.safetensors"
+    options = (
+        "--contrast",
+        place.contrast,
+        "--estimator",
+        "rdo",
+        "--cone",
+        "2",
+        "--layer",
+        "1",
+        "--position",
+        "-1",
+    )
+    assert "cone-2" in cli.done(
+        "extract", place.model, *options, "--parameter", "steps=2", "-o", str(out)
+    ).replace("\n", "")
+    first, second = (steer.load_vector(out.with_stem(f"cone-{at}")) for at in (1, 2))
+    assert abs(float(first.directions[1] @ second.directions[1])) < 1e-5
+    assert not out.exists()

@@ -155,6 +155,33 @@ def test_a_cone_is_orthonormal_and_each_row_of_it_a_vector(
     units = torch.stack([row.directions[2] for row in rows])
     torch.testing.assert_close(units @ units.T, torch.eye(2), atol=1e-5, rtol=0)
     assert all(row.gap(2) >= 0 for row in rows)
+    for at, row in enumerate(rows):
+        made = json.loads(row.meta["estimator_parameters"])
+        assert (row.meta["estimator"], made["cone"], made["row"]) == ("rdo", 2, at)
+
+
+def test_a_refined_vector_speaks_of_the_direction_that_it_has(
+    refusing_llama: ChatModel, refusal_set: ContrastSet
+) -> None:
+    plain = extract(refusing_llama, refusal_set, layer=2, position=-1)
+    (row,) = refined(refusing_llama, refusal_set, plain, parameters={"steps": 8, "learning_rate": 1.0})
+    (score,) = row.scores["candidates"]
+    held = [
+        capture(refusing_llama, prompts, [-1], sample=range(len(prompts))).sample
+        for prompts in (refusal_set.select(label, "validation") for label in ("positive", "negative"))
+    ]
+    above, below = (rows[:, 0, 2] @ row.directions[2] for rows in held)
+    spread = ((above.var(correction=0) + below.var(correction=0)) / 2).sqrt()
+    assert score["separation"] == pytest.approx(float((above.mean() - below.mean()) / spread), rel=1e-3)
+    assert score["added"] != plain.scores["candidates"][0]["added"]
+    assert row.units["norm"] == plain.units["norm"]
+    assert row.units["kl"] != plain.units["kl"]
+
+
+def test_what_reads_otherwise_is_not_refined(refusing_llama: ChatModel, refusal_set: ContrastSet) -> None:
+    leace = extract(refusing_llama, refusal_set, estimator="leace", layer=2, position=-1)
+    with pytest.raises(ContrastError, match="a vector of leace, which reads another"):
+        refined(refusing_llama, refusal_set, leace)
 
 
 def test_layers_at_which_all_prompts_are_the_same(

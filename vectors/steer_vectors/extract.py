@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -18,10 +17,10 @@ from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.estimate import Estimate, Method, estimate, method_of
 from steer_vectors.file import FORMAT, FORMAT_VERSION, Vector, check_model, library_version, model_metadata
 from steer_vectors.models import ChatModel
-from steer_vectors.refining import refined
+from steer_vectors.refining import refined, refining_work
 from steer_vectors.selection import KL_BOUND, MAX_PROMPTS, By, Selection, select, selection_work
 from steer_vectors.site import Point, Site
-from steer_vectors.units import kl_strengths
+from steer_vectors.units import with_kl
 
 Shown = Callable[[Sequence[Asked], Label], Sequence[bool]]
 MAX_ROWS = 256  # of a class, kept for estimators that need activations themselves
@@ -86,6 +85,8 @@ def extract(
         if selectable
         else 0
     )
+    if method.refines:
+        work += refining_work(parameters or {})
     tally = Tally(progress, sum(len(contrast.select(label, "train")) for label in _LABELS) + work)
     kept = _kept(contrast, method)
     moments = [
@@ -136,12 +137,11 @@ def extract(
         ),
         "counts": json.dumps(counts),
     }
+    made["units"] = json.dumps({"norm": _norms(moments, at)})
     vector = _vector(live, original, found, positions, site, at, selection, made)
     if method.refines:
-        vector = refined(live, contrast, vector, parameters=parameters)[0]
-    return replace(
-        vector, meta={**vector.meta, "units": json.dumps(_units(live, contrast, vector, moments, at))}
-    )
+        return refined(live, contrast, vector, parameters=parameters, progress=tally.stage())[0]
+    return with_kl(live, contrast, vector)
 
 
 _LABELS: tuple[Label, Label] = ("positive", "negative")
@@ -216,18 +216,11 @@ def _directions(spare: Sequence[Vector], model: ChatModel, point: Point) -> Tens
     return torch.stack([vector.directions for vector in spare]).double() if spare else None
 
 
-def _units(
-    model: ChatModel, contrast: ContrastSet, vector: Vector, moments: Sequence[Moments], at: int
-) -> dict[str, Any]:
-    """`norm`: mean length of the activations at each layer; `kl`: strengths at 1 nat, if there are held-out prompts."""
+def _norms(moments: Sequence[Moments], at: int) -> list[float]:
+    """Mean length of the activations at each layer."""
     total = sum(m.count for m in moments)
     norm = torch.stack([m.norm[at] * m.count / total for m in moments]).sum(0)
-    units: dict[str, Any] = {"norm": [round(length, 6) for length in norm.tolist()]}
-    held = contrast.select("negative", "validation")
-    if held:
-        unit, gap = vector.directions[vector.layer], vector.gap(vector.layer)
-        units["kl"] = kl_strengths(model, held, vector.site, unit, gap)._asdict()
-    return units
+    return [round(length, 6) for length in norm.tolist()]
 
 
 def _vector(
@@ -251,27 +244,16 @@ def _vector(
         "layer": str(chosen.layer),
         "position": str(positions[at]),
         "positions": json.dumps(positions),
-        "scores": json.dumps(_scores(selection)),
+        "scores": json.dumps(selection.record() if selection else {}),
         "warning": selection.warning if selection else "layer and position were given, and not validated",
     } | ({"absent_layers": json.dumps(absent)} if absent else {})
     return Vector(
         unit.float().contiguous(),
         found.positive[at].float().contiguous(),
         found.negative[at].float().contiguous(),
-        {**model_metadata(model), **_set_metadata(contrast), **made, **site, "units": ""},
+        {**model_metadata(model), **_set_metadata(contrast), **made, **site},
         None if read is None else read.float().contiguous(),
     )
-
-
-def _scores(selection: Selection | None) -> dict[str, Any]:
-    if selection is None:
-        return {}
-    return {
-        "candidates": [score._asdict() for score in selection.scores],
-        "tokens": list(selection.tokens),
-        "separation": {name: column.tolist() for name, column in selection.separation._asdict().items()},
-        "repeats": selection.repeats,
-    }
 
 
 class _Size(NamedTuple):

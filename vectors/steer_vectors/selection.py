@@ -12,7 +12,7 @@ kept for every position and layer. The choice is repeated on resampled prompts; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -85,6 +85,15 @@ class Selection(NamedTuple):
     tokens: tuple[int, ...]
     repeats: float
     warning: str
+
+    def record(self) -> dict[str, Any]:
+        """As it stands in a vector file, for JSON."""
+        return {
+            "candidates": [score._asdict() for score in self.scores],
+            "tokens": list(self.tokens),
+            "separation": {name: column.tolist() for name, column in self.separation._asdict().items()},
+            "repeats": self.repeats,
+        }
 
 
 def select(

@@ -7,7 +7,9 @@ answers to held-out prompts, is 1 nat (iso-KL calibration, as in steering-lite).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from steer_kernels import add_table, edit_
 from steer_vectors.capture import Progress, prompt_of
 from steer_vectors.chat import Asked, prompt_ids
+from steer_vectors.contrast import ContrastSet
 from steer_vectors.errors import VectorFileError
 from steer_vectors.file import Vector
 from steer_vectors.greedy import greedy, left_padded
@@ -118,6 +121,16 @@ def _root(nats: Callable[[float], float]) -> float | None:
         middle = (low + high) / 2
         low, high = (middle, high) if nats(middle) < _NATS else (low, middle)
     return round((low + high) / 2, 4)
+
+
+def with_kl(model: ChatModel, contrast: ContrastSet, vector: Vector) -> Vector:
+    """The vector whose file says what 1 nat is along its direction; as it was, if the set holds nothing out."""
+    held = contrast.select("negative", "validation")
+    if not held:
+        return vector
+    unit, gap = vector.directions[vector.layer], vector.gap(vector.layer)
+    found = kl_strengths(model, held, vector.site, unit, gap)._asdict()
+    return replace(vector, meta={**vector.meta, "units": json.dumps({**vector.units, "kl": found})})
 
 
 class _Answers(NamedTuple):
