@@ -21,6 +21,7 @@ import steer
 from steer.plan import Edit
 from steer_evals.asking import ask, batches
 from steer_evals.judges import Verdict
+from steer_evals.shown import refusal_shown
 from steer_evals.suites import load_suite
 from steer_evals.summary import REFUSED
 from steer_vectors.contrast import ContrastSet, load_contrast
@@ -55,6 +56,14 @@ def rate(model: steer.ChatModel, name: str, limit: int | None) -> str:
         shown = [bool(row["correct"]) for row in rows if row["verdict"] not in (*REFUSED, Verdict.invalid)]
     invalid = sum(row["verdict"] == Verdict.invalid for row in rows)
     return f"{sum(shown) / max(1, len(shown)):.2f}" + (f" ({invalid}/{len(rows)} invalid)" if invalid else "")
+
+
+def held_out(model: steer.ChatModel, limit: int | None) -> str:
+    """Of the refusal set's held-out requests, which chose the site and made no direction: how many are refused."""
+    contrast, refuses = load_contrast("refusal"), refusal_shown(model)
+    harmful, benign = (contrast.select(label, "validation")[:limit] for label in ("positive", "negative"))
+    refused = sum(refuses(harmful, "positive")), len(benign) - sum(refuses(benign, "negative"))
+    return f"{refused[0]}/{len(harmful)} harmful, {refused[1]}/{len(benign)} benign"
 
 
 def own_words(name: str) -> ContrastSet:
@@ -109,6 +118,9 @@ def main() -> None:
         Trial("grounding, add", steer.Plan.add(grounding), asked, ("grounding", "grounding-twins")),
         Trial("sycophancy, add", steer.Plan.add(sycophancy), kept, ("pushback", "pushback-right")),
     ]
+    for trial in trials[:3]:
+        with nullcontext() if trial.plan is None else steer.steered(model, trial.plan, trial.strength):
+            print(f"held-out twins refused, {trial.what}: {held_out(model, args.limit)}")
     columns = [*REFUSAL, "grounding", "grounding-twins", "pushback", "pushback-right"]
     table = Table("what", "strength", *columns)
     for trial in trials:

@@ -112,23 +112,31 @@ def extract(
         winsorise: Share of an activation's coordinates that is never cut, such as 0.995; None cuts none.
         exhaustive: Try every position at every layer, not only the likely ones.
         only_shown: Leave out prompts on which the model does not behave as their class says: positive ones that it does not
-            refuse, negative ones that it does. For sets about refusal.
+            refuse, negative ones that it does. For sets about refusal, without answers.
         progress: Called as `progress(done, total)`.
 
     Raises:
-        ContrastError: Unknown, broken or empty contrast set; an unknown estimator; see `steer_vectors.extract`.
+        ContrastError: Unknown, broken or empty contrast set, or one with answers to be filtered by refusal; an unknown
+            estimator; see `steer_vectors.extract`.
         SiteError: A layer or position that the model does not have.
     """
     from steer_vectors.contrast import ContrastSet, load_contrast
+    from steer_vectors.errors import ContrastError
     from steer_vectors.extract import extract as extract_vector
     from steer_vectors.models import ChatModel
 
+    chosen = contrast if isinstance(contrast, ContrastSet) else load_contrast(contrast)
     shown = None
     if only_shown:
+        if chosen.answered:
+            raise ContrastError(
+                f"only_shown with {chosen.name}, a set with answers",
+                "requests alone, which the model refuses or answers",
+                "leave only_shown out",
+            )
         from steer_evals.shown import refusal_shown
 
         shown = refusal_shown(model if isinstance(model, ChatModel) else model.model)
-    chosen = contrast if isinstance(contrast, ContrastSet) else load_contrast(contrast)
     return extract_vector(
         model, chosen, estimator=estimator, parameters=parameters, spare=spare, select_by=select_by, layer=layer,
         position=position, point=point, winsorise=winsorise, exhaustive=exhaustive, shown=shown, progress=progress,

@@ -53,7 +53,18 @@ def steered(
             a model that is compiled already.
         MismatchError: A vector of another model.
     """
-    recipe = plan if isinstance(plan, Recipe) else compile_plan(as_plan(plan), model)
+    if not isinstance(model, ChatModel):
+        raise PlanError(
+            f"a {type(model).__name__} to steer",
+            "a ChatModel",
+            "take what steer.load gives, or make steer.ChatModel(hf, tokenizer, name)",
+        )
+    if not isinstance(plan, Recipe):
+        recipe = compile_plan(as_plan(plan), model)
+    else:
+        recipe = plan
+        if plan.plan is not None:  # compiled for this model or one like it, or refused
+            compile_plan(plan.plan, model)
     refuse_compiled(model.hf)
     steering = Steering(model, recipe, strength)
     owner = decoder(model.hf)
@@ -72,7 +83,13 @@ def steered(
 
 
 def as_plan(plan: Plan | Vector) -> Plan:
-    """A vector alone stands for adding it."""
+    """A vector alone stands for adding it.
+
+    Raises:
+        PlanError: Neither.
+    """
+    if not isinstance(plan, Plan | Vector):
+        raise PlanError(f"{plan!r} to steer by", "a plan or a vector", "load one: steer.load_vector(path)")
     return plan if isinstance(plan, Plan) else Plan.add(plan)
 
 
@@ -339,7 +356,10 @@ def check_liveness(model: ChatModel, recipe: Recipe, strength: float = 1.0) -> L
 
     Raises:
         LivenessError: A site that moves by something else, or logits that do not move although a site does.
+        PlanError: Strength 0, which moves nothing.
     """
+    if not strength:
+        raise PlanError("strength 0 to prove a change by", "another strength", "leave it out, for 1")
     recipe = recipe.decided if recipe.gauges else recipe
     ids = torch.tensor([prompt_ids(model.tokenizer, "Hello")], device=model.device)
     before: dict[Site, list[Tensor]] = {site: [] for site in recipe.steps}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
+from operator import index
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -182,7 +184,15 @@ class Edit:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise PlanError(f"edit {self.kind!r}", " or ".join(get_args(Kind)), "choose a known edit")
+        for name, kinds in (
+            ("vector", (Vector,)),
+            ("second", (Vector, type(None))),
+            ("gate", (Gate, type(None))),
+        ):
+            if not isinstance(given := getattr(self, name), kinds):
+                raise PlanError(f"{name} {given!r}", f"a {kinds[0].__name__}", "load or make one first")
         span(self.scope)
+        object.__setattr__(self, "layers", _layers(self.layers))
         if not self.dial or not isinstance(self.dial, str):
             raise PlanError(f"dial {self.dial!r}", "a name", "name the dial, or leave it out")
         self._check_settings()
@@ -212,9 +222,9 @@ class Edit:
                 "see the edits in docs/steering.md",
             )
         numbers = (self.scale, self.to, self.low, self.high, self.angle)
-        if any(n is not None and not math.isfinite(n) for n in numbers):
+        if any(n is not None and not (isinstance(n, Real) and math.isfinite(n)) for n in numbers):
             raise PlanError(
-                f"scale {self.scale} and settings {numbers[1:]}",
+                f"scale {self.scale!r} and settings {numbers[1:]}",
                 "finite numbers",
                 "choose a scale such as 1 or -0.5",
             )
@@ -232,6 +242,18 @@ class Edit:
         """Where it is done, with the default layers filled in."""
         chosen = tuple(range(self.vector.layers)) if self.kind == "ablate" else (self.vector.layer,)
         return tuple(Site(layer, self.vector.point) for layer in self.layers or chosen)
+
+
+def _layers(layers: Any) -> tuple[int, ...]:
+    """Each layer once: twice would be twice the edit."""
+    try:
+        found = tuple(index(layer) for layer in layers)
+        again = len(set(found)) < len(found)
+    except TypeError:
+        found, again = (), True
+    if again:
+        raise PlanError(f"layers {layers!r}", "whole numbers, each once", "write layers=(3, 4)")
+    return found
 
 
 def _check_vector(vector: Vector, point: str, layers: tuple[int, ...]) -> None:
@@ -269,6 +291,8 @@ class Plan:
     probes: tuple[Probe, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("edits", "probes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         names = [probe.name for probe in self.probes]
         if len(set(names)) < len(names):
             raise PlanError(f"probes {', '.join(names)}", "each name once", "rename one of them")

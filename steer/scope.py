@@ -7,8 +7,9 @@ cache: a long forward may be generation, a short one a piece of the prompt. Know
 from __future__ import annotations
 
 import functools
+import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -62,6 +63,7 @@ _NAMED: dict[str, Span | None] = {
     "generation": Span(0, True, None, False),
     "last": Span(-1, True, 0, True),
 }
+_KEY = "_steer_generate"
 _WINDOW = re.compile(r"(-?\d{1,9})?:(-?\d{1,9})?")
 
 
@@ -82,7 +84,10 @@ def span(scope: str) -> Span | None:
     if scope in _NAMED:
         return _NAMED[scope]
     found = _WINDOW.fullmatch(scope) if isinstance(scope, str) else None
-    if found is None:
+    if found is None or "-0" in (
+        found[1],
+        found[2],
+    ):  # which would be the first token, not the end of the prompt
         raise PlanError(
             f"scope {scope!r}", f"{', '.join(_NAMED)}, or a window such as 0:4", "choose a known scope"
         )
@@ -152,33 +157,29 @@ class Timeline:
     @contextmanager
     def following(self, hf: nn.Module) -> Iterator[None]:
         """While this lasts, `hf.generate` says how long its prompts are."""
-        own: Any = hf
-        inner, before = own.generate, vars(hf).get("generate")
-
-        @functools.wraps(inner)
-        def generate(*args: Any, **named: Any) -> Any:
-            prompt = next(
-                (x for x in (*args[:1], *map(named.get, ("inputs", "input_ids", "inputs_embeds")))
-                 if isinstance(x, Tensor)), None)  # fmt: skip
-            rows, slots = (1, 1) if prompt is None else prompt.shape[:2]
-            mask = named.get("attention_mask")
-            self._begin(rows, slots if mask is None else mask.shape[1], mask)
-            given = named.get("num_beams") or getattr(named.get("generation_config"), "num_beams", None)
-            self.beams = given or getattr(own.generation_config, "num_beams", None) or 1
-            self._pinned = True
-            try:
-                return inner(*args, **named)
-            finally:
-                self._pinned, self.beams = False, 1
-
-        own.generate = generate
+        here = vars(hf)
+        if _KEY not in here:
+            around = _around_generate(hf, here.get("generate"))
+            here.update({_KEY: around, "generate": around.generate})
+        found: _AroundGenerate = here[_KEY]
+        found.timelines.append(self)
         try:
             yield
         finally:
-            if before is None:
-                del own.generate
-            else:
-                own.generate = before
+            found.timelines.remove(self)
+            if not found.timelines:  # the last to leave, in whatever order they came
+                here.pop(_KEY, None)
+                if here.get("generate") is found.generate:
+                    here.pop("generate") if found.own is None else here.update(generate=found.own)
+
+    def begin_generation(self, rows: int, slots: int, mask: Tensor | None, beams: int) -> None:
+        """A `generate` of a known prompt begins: its whole length is known until `end_generation`."""
+        self._begin(rows, slots, mask)
+        self.beams, self._pinned = beams, True
+
+    def end_generation(self) -> None:
+        """What comes now may be anything again."""
+        self._pinned, self.beams = False, 1
 
     def _begin(self, rows: int, slots: int, mask: Tensor | None) -> None:
         device = self._slots.device
@@ -209,6 +210,59 @@ class Timeline:
         return left[:, None], end[:, None]
 
 
+class _AroundGenerate(NamedTuple):
+    """What stands in the place of a model's `generate`, for whom, and what stood there in the instance before."""
+
+    timelines: list[Timeline]
+    generate: Callable[..., Any]
+    own: Callable[..., Any] | None
+
+
+def _around_generate(hf: Any, own: Callable[..., Any] | None) -> _AroundGenerate:
+    inner, timelines = hf.generate, list[Timeline]()
+    signature = inspect.signature(inner)
+    rest = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
+
+    @functools.wraps(inner)
+    def generate(*args: Any, **named: Any) -> Any:
+        given = dict(signature.bind(*args, **named).arguments)
+        given |= given.pop(rest, {})
+        settings = (given.get("generation_config"), hf.generation_config)
+        prompts = map(given.get, ("inputs", "input_ids", "inputs_embeds"))
+        prompt = next((x for x in prompts if isinstance(x, Tensor)), None)
+        rows, slots = (1, 1) if prompt is None else prompt.shape[:2]
+        mask = given.get("attention_mask")
+        if mask is None and prompt is not None and prompt.ndim == 2:
+            mask = _inferred(
+                prompt, *(_setting(given, settings, f"{kind}_token_id") for kind in ("pad", "eos"))
+            )
+        beams = _setting(given, settings, "num_beams") or 1
+        running = list(timelines)
+        for timeline in running:
+            timeline.begin_generation(rows, slots if mask is None else mask.shape[1], mask, beams)
+        try:
+            return inner(*args, **named)
+        finally:
+            for timeline in running:
+                timeline.end_generation()
+
+    return _AroundGenerate(timelines, generate, own)
+
+
+def _setting(given: Mapping[str, Any], settings: Sequence[Any], name: str) -> Any:
+    """As transformers reads it: the argument, the configuration that was given, the model's own."""
+    values = (given.get(name), *(getattr(config, name, None) for config in settings))
+    return next((value for value in values if value is not None), None)
+
+
+def _inferred(prompt: Tensor, pad: int | None, eos: int | Sequence[int] | Tensor | None) -> Tensor | None:
+    """The mask that transformers makes up where none is given: padding is a token that does not end texts as well."""
+    ends = [] if eos is None else torch.as_tensor(eos).reshape(-1).tolist()
+    if pad is None or pad in ends or not bool((prompt == pad).any()):
+        return None
+    return (prompt != pad).long()
+
+
 def _shape(given: Mapping[str, Any]) -> tuple[int, int]:
     tokens = given.get("input_ids")
     rows, length = (given["inputs_embeds"] if tokens is None else tokens).shape[:2]
@@ -222,7 +276,14 @@ def _seen(given: Mapping[str, Any]) -> Any:
 
 
 def _begins(first: Any, tokens: int, mask: Tensor | None) -> bool:
-    """A static cache knows its length on the device only: there, a mask as long as the tokens tells an empty one."""
+    """Whether the cache is empty.
+
+    A static one knows its length on the device only, so it is not asked at every token; in compiled code, which cannot
+    ask it, a mask as long as the tokens tells an empty one.
+    """
     if isinstance(first, Tensor):
-        return tokens > 1 and (mask is None or mask.shape[1] == tokens)
+        if tokens == 1:
+            return False
+        if torch.compiler.is_compiling():
+            return mask is None or mask.shape[1] == tokens
     return bool(first == 0)

@@ -32,14 +32,14 @@ def cpu_library() -> Path:
         BuildError: No compiler, or one that fails.
     """
     compiler = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "c++", "clang++")), None)
-    name = f"steer_cpu-{_key(compiler or '')}"
+    name = f"steer_cpu-{_key()}"
     for found in _cache().glob(f"{name}-*.so"):
         if (
             found.stem == f"{name}-{_hash(found.read_bytes())}"
         ):  # a cut file would end the process when it is loaded
             return found
     if compiler is None or shutil.which(compiler) is None:
-        raise BuildError(f"no C++ compiler {compiler or ''}: install g++, or set CXX")
+        raise BuildError(f"no C++ compiler{f' {compiler}' if compiler else ''}: install g++, or set CXX")
     if sys.stderr.isatty():
         print("building the C++ op, once for this machine: a few seconds", file=sys.stderr)
     try:
@@ -56,9 +56,10 @@ def _cache() -> Path:
     return Path(root) / "steerdial" / "kernels"
 
 
-def _key(compiler: str) -> str:
+def _key() -> str:
+    # Not of the compiler: what one has built is good after it is gone.
     parts = [source.read_bytes() for source in sorted(_SOURCES.iterdir())]
-    facts = repr((torch.__version__, platform.machine(), compiler, _FLAGS, _SETS))
+    facts = repr((torch.__version__, platform.machine(), _FLAGS, _SETS))
     return _hash(b"\0".join([*parts, facts.encode()]))
 
 

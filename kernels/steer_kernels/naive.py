@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+LEAST_LEFT = 1e-6  # of a row's length
+
 
 def edit_(hidden: Tensor, *arguments: Any) -> None:
     """`edited`, in place."""
@@ -43,7 +45,9 @@ def edited(
         change = change + radial * _pair_lengths(p)
     moved = exact + (scale * change) @ write
     if keep_norm:
-        moved = moved * (_length(exact) / _length(moved))
+        before, after = _length(exact), _length(moved)
+        # Of a row that lies in what was removed only rounding is left, and that is not made long again.
+        moved = moved * torch.where(after > LEAST_LEFT * before, before / after, 1.0)
     # Adding 0 is not the identity to the bit: -0.0 + 0.0 is 0.0, and 0 times an infinite activation is NaN.
     touched = (strength != 0).any(-1, keepdim=True)
     if gate is not None:

@@ -5,16 +5,18 @@ process and kind of device, at first use; `STEER_KERNEL` forces one. Under `torc
 wanted, plain operations run: they fuse, and they differentiate.
 """
 
-import math
 import os
 import warnings
 from collections.abc import Callable
 from functools import cache
 from itertools import product
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, is_grad_enabled
+from torch.autograd import forward_ad
+from torch.autograd.graph import increment_version
 from torch.compiler import is_dynamo_compiling
 
 from steer_kernels import cuda, naive
@@ -24,6 +26,7 @@ from steer_kernels.table import Gate, Table, ablate_table, clamp_table, rotate_t
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 PATHS = ("naive", "cpp", "cuda")
+_LARGEST = torch.finfo(torch.float32).max
 
 _LIBRARY = torch.library.Library("steer", "DEF")  # type: ignore[no-untyped-call]  # kept: the op is gone with its last reference
 _LIBRARY.define("edit_(Tensor(a!) hidden, Tensor table, Tensor strength) -> ()")  # type: ignore[no-untyped-call]
@@ -36,6 +39,8 @@ def _fake(hidden: Tensor, table: Tensor, strength: Tensor) -> None:
 
 
 def _plain(hidden: Tensor, table: Tensor, strength: Tensor) -> None:
+    if not hidden.dtype.is_floating_point:
+        raise RuntimeError("steer::edit_: activations that are no floating numbers")
     naive.edit_(hidden, *unpack(table), strength)
 
 
@@ -61,28 +66,35 @@ def edit_(hidden: Tensor, table: Table, strength: Tensor | float) -> Tensor:
         strength: A number for all rows, or a float32 tensor that broadcasts to `[..., k]` against the rows of `hidden`.
 
     Returns:
-        `hidden`.
+        `hidden`. A backward pass that needs the activations from before says so, as with torch's own in-place operations;
+        only under `torch.no_grad` it is not told.
 
     Raises:
-        TableError: A width, device or strength shape that does not fit, or a number that is not finite.
+        TableError: A width, dtype, device or strength shape that does not fit, or a strength given as a number that is not
+            finite. (Tensors are not looked into: that would wait for a GPU at every layer.)
         KernelError: `STEER_KERNEL` names a path that is not there.
     """
     if not isinstance(strength, Tensor):
-        if not math.isfinite(strength):
-            raise TableError(f"strength {strength}", "a finite number", "choose a strength")
+        if not is_dynamo_compiling():  # there it may be symbolic
+            _check_number(strength)
         strength = torch.full((1,), float(strength), device=hidden.device)
     # This runs at every layer and token, right after matrices that have filled the caches: each look at a tensor costs
     # microseconds there. So nothing is looked at but what must be, and what does not fit is explained afterwards.
     packed = table.packed
     if is_dynamo_compiling():
         naive.edit_(hidden, *table.arguments, strength)
-    elif is_grad_enabled() and (packed is None or hidden.requires_grad or strength.requires_grad):
-        _with_gradient(hidden, *table.arguments, strength)
-    elif packed is None:
-        naive.edit_(hidden, *table.arguments, strength)
+    elif (
+        packed is None
+        or forward_ad._current_level >= 0
+        or (is_grad_enabled() and (hidden.requires_grad or strength.requires_grad))
+    ):
+        _explain(hidden, table, strength)
+        _differentiable(hidden, *table.arguments, strength)
     else:
         try:
             (_run or _prepared())(hidden, packed, strength)
+            if is_grad_enabled():  # who saved these activations for a backward pass must hear of it
+                increment_version(hidden)
         except RuntimeError:
             _explain(hidden, table, strength)
             if hidden.stride(-1) == 1 and hidden.dtype in DTYPES:
@@ -190,19 +202,31 @@ def _prepared() -> Callable[[Tensor, Tensor, Tensor], object]:
     return _run
 
 
-def _with_gradient(hidden: Tensor, *arguments: Any) -> None:
+def _check_number(strength: object) -> None:
+    real = isinstance(strength, Real) and not isinstance(strength, bool)
+    if not real or not abs(strength) <= _LARGEST:  # type: ignore[arg-type]
+        raise TableError(
+            f"strength {strength!r}", "a number that is finite in float32, or a tensor", "choose a strength"
+        )
+
+
+def _differentiable(hidden: Tensor, *arguments: Any) -> None:
     source = hidden.clone()  # what the backward pass reads must stay
     hidden.copy_(naive.edited(source, *arguments))
 
 
 def _explain(hidden: Tensor, table: Table, strength: Tensor) -> None:
     """Raise the user's error, if it is one."""
+    if not hidden.dtype.is_floating_point:
+        raise TableError(f"activations of {hidden.dtype}", "a floating dtype", "convert them: .float()")
     if hidden.shape[-1:] != table.read.shape[1:] or hidden.device != table.read.device:
         raise TableError(
             f"activations {list(hidden.shape)} on {hidden.device}",
             f"width {table.read.shape[1]} on {table.read.device}",
             "use a table made for this model, moved with table.to(device)",
         )
+    if any(size > 1 and not step for size, step in zip(hidden.shape, hidden.stride(), strict=True)):
+        raise TableError("rows that share memory (an expanded tensor)", "rows of their own", "use .clone()")
     rows = (*hidden.shape[:-1], table.k)
     fits = strength.ndim <= len(rows) and all(
         s in (1, r) for s, r in zip(strength.shape[::-1], rows[::-1], strict=False)

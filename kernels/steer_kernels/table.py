@@ -18,6 +18,7 @@ from steer_kernels.errors import TableError
 
 COLUMNS = ("offset", "gain", "low", "high", "radial")
 HEAD = 16  # columns before the directions in a packed table; 64 bytes, so that what is read starts on a line of the cache
+_ORTHONORMAL = 1e-3
 _PLAIN = (0.0, 0.0, -math.inf, math.inf, 0.0)
 
 
@@ -90,6 +91,7 @@ class Table:
             or self.write.shape != shape
             or self.terms.shape != (*shape[:1], len(COLUMNS))
             or query != shape[1:]
+            or 0 in shape
         ):
             raise TableError(
                 f"read {list(shape)}, write {list(self.write.shape)}, terms {list(self.terms.shape)}, query {list(query)}",
@@ -226,7 +228,7 @@ def ablate_table(units: Tensor) -> Table:
         units: `[k, d]` or `[d]`, orthonormal rows.
     """
     units = _rows(units)
-    return _table(units, units, gain=-1.0)
+    return _dual(units, units, gain=-1.0)
 
 
 def affine_table(units: Tensor, references: Tensor | float, read: Tensor | None = None) -> Table:
@@ -239,7 +241,7 @@ def affine_table(units: Tensor, references: Tensor | float, read: Tensor | None 
             is the identity, so that what was set is read again.
     """
     units = _rows(units)
-    return _table(units if read is None else _rows(read), units, offset=references, gain=-1.0)
+    return _dual(units if read is None else _rows(read), units, offset=references, gain=-1.0)
 
 
 def clamp_table(
@@ -257,7 +259,7 @@ def clamp_table(
         read: As in `affine_table`.
     """
     units = _rows(units)
-    return _table(units if read is None else _rows(read), units, low=low, high=high)
+    return _dual(units if read is None else _rows(read), units, low=low, high=high)
 
 
 def map_table(read: Tensor, write: Tensor) -> Table:
@@ -279,12 +281,26 @@ def rotate_table(plane: Tensor, angle: float) -> Table:
     """
     aims = torch.tensor([math.cos(angle), math.sin(angle)])  # of both axes
     # cos and sin of a right angle are not exactly 0, and need not be: a pair rotates if either is not.
-    return _table(_rows(plane), _rows(plane), gain=-1.0, radial=aims)
+    return _dual(_rows(plane), _rows(plane), gain=-1.0, radial=aims)
 
 
 def _table(read: Tensor, write: Tensor, **columns: Tensor | float) -> Table:
     return Table(read, write, terms(len(read), **columns).to(read.device))
 
 
+def _dual(read: Tensor, write: Tensor, **columns: Tensor | float) -> Table:
+    """A table that sets projections: only where `read @ write.T` is the identity they are what was asked for."""
+    table = _table(read, write, **columns)
+    off = float((read @ write.T - torch.eye(table.k, device=read.device)).abs().max())
+    if not off <= _ORTHONORMAL:
+        raise TableError(
+            f"rows whose products are off by {off:.2g} from those of orthonormal ones",
+            "orthonormal rows (read @ units.T the identity)",
+            "divide one direction by its length; take torch.linalg.qr of several",
+        )
+    return table
+
+
 def _rows(units: Tensor) -> Tensor:
-    return units.detach().float().reshape(-1, units.shape[-1]).contiguous()
+    # A copy: the table must not change with the tensor it was made from.
+    return units.detach().float().reshape(-1, units.shape[-1]).clone(memory_format=torch.contiguous_format)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn, cast
+
+import typer
 
 from steer.cli import (
     adaptive,
@@ -17,7 +19,7 @@ from steer.cli import (
     vectors,
     verified,
 )  # their commands join the app
-from steer.cli.console import app, notes
+from steer.cli.console import app, notes, printable
 
 __all__ = [
     "adaptive",
@@ -34,6 +36,8 @@ __all__ = [
 ]
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
+# Of words and numbers on the command line; typer has it under no public name.
+_Mistake = cast("type[Exception]", typer.BadParameter.__base__)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -41,12 +45,27 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     from steer_kernels.errors import SteerError
 
     try:
-        app(args=None if args is None else list(args))
+        code = app(args=None if args is None else list(args), standalone_mode=False)
     except SteerError as error:
-        notes.print(f"error: {error}", soft_wrap=True)
+        _refuse(str(error))
+    except typer.Abort:
+        sys.exit(1)
+    except _Mistake as error:
+        _refuse_words(error)
+    if code == _INTERRUPTED:
+        notes.print("stopped; the same command takes a sweep up again")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(line: str) -> NoReturn:
+    notes.print(f"error: {printable(line)}", soft_wrap=True)
+    sys.exit(2)
+
+
+def _refuse_words(error: Any) -> NoReturn:
+    message = error.format_message()
+    if not message:  # no words at all: the help has been shown
         sys.exit(2)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:
-            notes.print("stopped; the same command takes a sweep up again")
-        raise
-    sys.exit(0)
+    command = error.ctx.command_path if error.ctx else "steer"
+    said = message[0].lower() + message[1:].rstrip(".")
+    _refuse(f"got {said}; expected what `{command} --help` lists; do this: correct the command")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -61,6 +62,8 @@ def settings_of(option: str, settings: list[str], such: str) -> dict[str, float]
     found: dict[str, float] = {}
     for setting in settings:
         name, _, number = setting.partition("=")
+        if name in found:
+            raise usage(f"{option} {name} twice", "one number for each name", "leave one of them out")
         try:
             found[name] = float(number)
         except ValueError:
@@ -82,7 +85,7 @@ def plan_of(vector: str | None, policy: str | None) -> Plan:
 def numbers_of(text: str, option: str = "--strengths", such: str = "-2,-1,0,1,2") -> list[float]:
     """Numbers with commas."""
     try:
-        return [float(part) for part in text.split(",") if part.strip()]
+        return [float(part) for part in text.split(",")]
     except ValueError:
         raise usage(f"{option} {text!r}", "numbers with commas", f'write them as "{such}"') from None
 
@@ -181,13 +184,23 @@ def bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table on the screen."""
-    shown = Table(title=title, title_justify="left")
+    """A table on the screen; what files and models say in it moves no cursor."""
+    shown = Table(title=printable(title), title_justify="left")
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(printable(column), overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(printable, row))
     screen.print(shown)
+
+
+def printable(text: str) -> str:
+    """With "?" for every character that is none to look at, such as those that begin a terminal's commands."""
+    return "".join(char if char.isprintable() or _is_layout(char) else "?" for char in text)
+
+
+def _is_layout(char: str) -> bool:
+    """Line breaks, tabs, every space, and the joiners that some scripts need."""
+    return char in "\n\t\u200c\u200d" or unicodedata.category(char) == "Zs"
 
 
 def print_json(value: Any) -> None:
@@ -198,4 +211,4 @@ def print_json(value: Any) -> None:
 def say(text: str, as_json: bool) -> None:
     """A line for people."""
     if not as_json:
-        screen.print(text, soft_wrap=True)
+        screen.print(printable(text), soft_wrap=True)

@@ -143,9 +143,16 @@ def inspect(
 
     Exit code 1 if a rate of the card is OUTSIDE its bound.
     """
+    is_vector = what != "reference" and (
+        what.endswith(".safetensors") or (os.path.isfile(what) and not what.endswith(".gguf"))
+    )
+    if plot is not None and not is_vector:
+        raise usage(
+            f"--plot {plot} with {what}, which is no vector file", "a vector file", "leave --plot out"
+        )
     if what == "reference":
         _show_card(as_json)
-    elif what.endswith(".safetensors") or (os.path.isfile(what) and not what.endswith(".gguf")):
+    elif is_vector:
         vector = steer.load_vector(what)
         if plot is not None:
             from steer_vectors.figures import selection_chart
@@ -153,7 +160,9 @@ def inspect(
             can_draw(plot)
             draw(plot, selection_chart(vector, "svg" if plot.suffix == ".svg" else "png"))
         _show_vector(vector, as_json)
-    elif (Path(what) / "settings.json").is_file():
+        if plot is not None:
+            say(f"written: {plot}", as_json)
+    elif os.path.isfile(os.path.join(what, "settings.json")):
         show_run(steer.Run(what), as_json)
     else:
         _show_model(what, as_json)

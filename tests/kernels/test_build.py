@@ -63,6 +63,7 @@ def test_what_is_built_is_not_built_again(cache: Path) -> None:
     (built,) = (cache / "steerdial/kernels").iterdir()
     before = built.stat().st_mtime_ns
     assert said(start(cache))[0] == "cpp"
+    assert said(start(cache, CXX="no-such-compiler"))[0] == "cpp", "it is built already"
     assert built.stat().st_mtime_ns == before
 
 

@@ -331,13 +331,84 @@ def test_bad_arguments_are_named(path, hidden, strength):
 
 
 def test_rows_that_share_memory_are_refused(path):
-    with pytest.raises(RuntimeError, match="memory"):
+    with pytest.raises(TableError, match="memory"):
         edit_(torch.zeros(1, 4).expand(3, 4), ablate_table(_units(1, 4)), 1.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64])
+def test_what_is_no_floating_dtype_is_refused(path, dtype):
+    hidden = torch.ones(2, 4, dtype=dtype)
+    with pytest.raises(TableError, match="floating"):
+        edit_(hidden, ablate_table(_units(1, 4)), 1.0)
+    assert bool((hidden == 1).all())
+
+
+@pytest.mark.parametrize("strength", [float("nan"), 1e39, [1.0], "much", None, True])
+def test_a_strength_that_is_no_number_is_refused(path, strength):
+    with pytest.raises(TableError, match="strength"):
+        edit_(torch.zeros(2, 4), ablate_table(_units(1, 4)), strength)
+
+
+@pytest.mark.parametrize(("dtype", "half"), [(torch.bfloat16, 2.0**-8), (torch.float16, 2.0**-11)])
+def test_ties_are_rounded_to_even(path, dtype, half):
+    """Half way between two numbers: 1 goes down, the number after it up."""
+    for at in (0, 5, 64):
+        hidden = torch.tensor([[1.0], [1.0 + 2 * half]]).expand(2, 65).to(dtype).contiguous()
+        edit_(hidden, add_table(torch.eye(65)[at], half), 1.0)
+        assert hidden[:, at].tolist() == [1.0, 1.0 + 4 * half]
+
+
+def test_a_step_is_closed_at_its_threshold(path):
+    axis = torch.eye(8)
+    for threshold, row in ((1.0, 2 * axis[0]), (0.0, axis[1]), (0.0, 0 * axis[0])):
+        hidden = row.clone()[None]
+        edit_(hidden, add_table(axis[2], 1.0).gated(Gate(axis[0], threshold)), 1.0)
+        assert torch.equal(hidden[0], row)
+
+
+def test_what_is_left_of_a_row_by_rounding_is_not_made_long_again(path):
+    unit = _units(1, 67)[0]
+    hidden = (3 * unit)[None].clone()
+    edit_(hidden, ablate_table(unit).keeping_norm(), 1.0)
+    assert float(hidden.norm()) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # torch's own
+def test_forward_mode_gives_the_tangent_of_the_edit(path):
+    table, (x, tangent) = ablate_table(_units(2, 9)), torch.randn(2, 3, 9, generator=_draw(4))
+    _, found = torch.func.jvp(lambda h: edit_(h.clone(), table, 0.5), (x,), (tangent,))
+    torch.testing.assert_close(found, edit_(tangent.clone(), table, 0.5))  # it is linear
+
+
+def test_a_backward_pass_hears_of_the_change(path):
+    weight, hidden = torch.ones(4, requires_grad=True), torch.randn(2, 4)
+    loss = (hidden * weight).sum()
+    edit_(hidden, ablate_table(_units(1, 4)), 1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_a_table_does_not_change_with_what_it_was_made_from(path):
+    unit = _units(1, 8)[0].contiguous()
+    hidden, table = torch.randn(3, 8, generator=_draw(5)), ablate_table(unit)
+    expected = edit_(hidden.clone(), table, 1.0)
+    unit.zero_()
+    assert torch.equal(edit_(hidden.clone(), table, 1.0), expected)
+    torch.testing.assert_close(edit_(hidden.clone().requires_grad_().clone(), table, 1.0).detach(), expected)
+
+
+@pytest.mark.parametrize("make", [ablate_table, lambda u: affine_table(u, 0.1), clamp_table])
+@pytest.mark.parametrize("rows", [2 * torch.eye(4)[:1], torch.tensor([[1.0, 0.0], [0.6, 0.8]])])
+def test_projections_are_set_on_orthonormal_rows_only(make, rows):
+    with pytest.raises(TableError, match="orthonormal"):
+        make(rows)
 
 
 def test_tables_are_checked():
     with pytest.raises(TableError, match="read"):
         Table(torch.zeros(2, 4), torch.zeros(1, 4), torch.zeros(2, 5))
+    with pytest.raises(TableError, match="read"):
+        Table(torch.zeros(0, 4), torch.zeros(0, 4), torch.zeros(0, 5))
     with pytest.raises(TableError, match="finite"):
         add_table(torch.full((4,), float("nan")), 1.0)
     with pytest.raises(TableError, match="bound"):

@@ -227,3 +227,24 @@ def test_a_head_that_calls_past_the_base_model(tiny_tokenizer, make_vector):
         found = check_liveness(model, compile_plan(plan, model))
         assert found.moved > 0
         assert found.dose_error < 1e-6
+
+
+def test_a_recipe_of_another_model_is_refused(make_llama, make_vector):
+    first, second = make_llama("first"), make_llama("second", seed=1)
+    recipe = compile_plan(Plan.add(make_vector(first)), first)
+    with pytest.raises(MismatchError), steered(second, recipe):
+        pass
+
+
+@pytest.mark.parametrize("what", ["model", "plan"])
+def test_what_is_no_model_or_no_plan_is_one_line(tiny_llama, make_vector, what):
+    vector = make_vector(tiny_llama)
+    given = (tiny_llama.hf, vector) if what == "model" else (tiny_llama, "refusal")
+    with pytest.raises(PlanError, match=r"got .* to steer.*; expected a .*; do this"), steered(*given):
+        pass
+
+
+def test_nothing_is_proved_by_strength_0(tiny_llama, make_vector):
+    recipe = compile_plan(Plan.add(make_vector(tiny_llama)), tiny_llama)
+    with pytest.raises(PlanError, match="strength 0"):
+        check_liveness(tiny_llama, recipe, 0.0)

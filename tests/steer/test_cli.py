@@ -645,3 +645,22 @@ def test_extract_writes_a_cone(cli: Any, place: Place) -> None:
     first, second = (steer.load_vector(out.with_stem(f"cone-{at}")) for at in (1, 2))
     assert abs(float(first.directions[1] @ second.directions[1])) < 1e-5
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("bench", "op", "--repeats", "0"), "invalid value for '--repeats'"),
+        (("extract", "reference:aligned"), "missing option '--out'"),
+        (("extract", "m", "-o", "v", "--layer", "four"), "invalid value for '--layer'"),
+        (("generate", "m", "Hi", "--loud"), "no such option: --loud"),
+        (("measure",), "no such command 'measure'"),
+    ],
+)
+def test_a_mistake_in_the_words_is_one_line(cli: Any, words: tuple[str, ...], message: str) -> None:
+    assert message in cli.refused(*words)
+
+
+def test_without_words_there_is_help(cli: Any) -> None:
+    code, shown, _ = cli.run()
+    assert (code, "Commands" in shown) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,26 @@ def folder(
         )
     steer.save_vector(make_vector(make_llama("other", seed=9)), tmp_path / "other.safetensors")
     return tmp_path
+
+
+@pytest.fixture
+def chosen(folder: Path) -> Path:
+    """A vector whose site was chosen, as its file says."""
+    vector = steer.load_vector(folder / "a.safetensors")
+    at = {
+        "layer": vector.layer,
+        "position": -1,
+        "separation": 2.0,
+        "auc": 0.9,
+        "added": 1.0,
+        "ablated": 1.0,
+        "kl": 0.0,
+    }
+    scores = {"candidates": [at], "separation": {"auc": [[0.9] * vector.layers]}, "repeats": 1.0}
+    meta = {**vector.meta, "position": "-1", "positions": "[-1]", "scores": json.dumps(scores)}
+    path = folder / "chosen.safetensors"
+    steer.save_vector(replace(vector, meta=meta), path)
+    return path
 
 
 def of(folder: Path, *names: str) -> list[str]:
@@ -122,6 +143,28 @@ def test_push_and_pull_through_a_folder(cli: Any, folder: Path) -> None:
     assert json.loads(cli.done(*again))["concept"] == "test"
 
 
+def test_inspect_says_where_the_picture_is(cli: Any, folder: Path, chosen: Path) -> None:
+    chart = folder / "choice.svg"
+    assert cli.done("inspect", str(chosen), "--plot", str(chart)).endswith(f"\nwritten: {chart}\n")
+    assert chart.read_bytes().startswith(b"<?xml")
+    json.loads(cli.done("inspect", str(chosen), "--plot", str(chart), "--json"))
+
+
+def test_a_setting_has_one_number(cli: Any, folder: Path) -> None:
+    twice = ("--estimator", "logistic", "--parameter", "l2=10", "--parameter", "l2=3")
+    assert "--parameter l2 twice" in cli.refused("extract", str(folder), *twice, "-o", str(folder / "new"))
+
+
+def test_a_name_moves_no_cursor(cli: Any, folder: Path, make_vector: Any, tiny_llama: ChatModel) -> None:
+    vector = make_vector(tiny_llama)
+    said = "red \x1b[31m\x07\x9b2J \u202egone\r two\u00a0words"
+    path = str(folder / "odd.safetensors")
+    steer.save_vector(replace(vector, meta={**vector.meta, "concept": said}), path)
+    shown = cli.done("inspect", path)
+    assert "red ?[31m??2J ?gone? two\u00a0words" in shown
+    assert all(char.isprintable() or char in "\n\u00a0" for char in shown)
+
+
 CASES: dict[str, tuple[str, ...]] = {
     "compare one": ("compare", "A"),
     "compare what is none": ("compare", "A", "FOLDER/none.safetensors"),
@@ -138,6 +181,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "combine two models": ("combine", "add", "A", "OTHER", "-o", "NEW"),
     "too few weights": ("combine", "add", "A", "B", "--weights", "1", "-o", "NEW"),
     "a weight that is none": ("combine", "add", "A", "B", "--weights", "1,x", "-o", "NEW"),
+    "a weight left empty": ("combine", "add", "A", "B", "--weights", "1,,0.5", "-o", "NEW"),
+    "a comma too many": ("combine", "add", "A", "B", "--weights", "1,0.5,", "-o", "NEW"),
     "a weight without end": ("combine", "add", "A", "B", "--weights", "1,inf", "-o", "NEW"),
     "weights without use": ("combine", "orthogonalise", "A", "B", "--weights", "1,1", "-o", "NEW"),
     "combine into no folder": ("combine", "add", "A", "B", "-o", "FOLDER/none/x.safetensors"),
@@ -147,6 +192,12 @@ CASES: dict[str, tuple[str, ...]] = {
     "pull without a network": ("pull", "somebody/vectors", "-o", "NEW"),
     "pull from several": ("pull", "FOLDER", "-o", "NEW"),
     "pull what is none": ("pull", "FOLDER", "--name", "none.safetensors", "-o", "NEW"),
+    "push to nobody": ("push", "A", "~nosuchuser/vectors"),
+    "pull from nobody": ("pull", "~nosuchuser/vectors", "-o", "NEW"),
+    "inspect nobody's model": ("inspect", "~nosuchuser/model"),
+    "inspect a name too long": ("inspect", "x" * 5000),
+    "draw the card": ("inspect", "reference", "--plot", "FOLDER/x.png"),
+    "draw a model": ("inspect", "reference:aligned", "--plot", "FOLDER/x.png"),
     "pull into no folder": ("pull", "FOLDER", "--name", "a.safetensors", "-o", "FOLDER/none/x.safetensors"),
 }
 

@@ -83,6 +83,14 @@ def test_extract_takes_a_name_a_file_or_a_set(model: ChatModel, tmp_path: Path) 
         steer.extract(model, contrast, layer=5)
 
 
+def test_answers_are_not_filtered_by_refusal(model: ChatModel) -> None:
+    """Whether the model refuses a request says nothing of an answer that was written for it."""
+    with pytest.raises(
+        ContrastError, match="only_shown with sycophancy, a set with answers; expected requests"
+    ):
+        steer.extract(model, "sycophancy", only_shown=True, layer=2)
+
+
 def test_the_whole_loop(
     model: ChatModel, vector: steer.Vector, write_suite: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from accelerate import dispatch_model
+from accelerate import cpu_offload, dispatch_model
 from accelerate.hooks import remove_hook_from_submodules
 from transformers import GenerationConfig
 
@@ -335,11 +335,23 @@ def test_layers_on_another_device(make_llama, make_vector, tmp_path, where):
         expected = logits(model)
     devices = {"model.embed_tokens": "cpu", "model.norm": "cpu", "model.rotary_emb": "cpu", "lm_head": "cpu"}
     devices |= {f"model.layers.{at}": where if at % 2 else "cpu" for at in range(model.layers)}
-    recipe = compile_plan(plan, model)
     dispatch_model(model.hf, devices, main_device="cpu", offload_dir=str(tmp_path), force_hooks=True)
     if where == "disk":
         assert next(decoder_layers(model.hf)[1].parameters()).device.type == "meta"
-    with steered(model, recipe, STRENGTHS):
+    again = Plan(plan.edits)  # checked against the weights where they are now
+    with steered(model, again, STRENGTHS):
+        torch.testing.assert_close(logits(model), expected)
+    remove_hook_from_submodules(model.hf)
+
+
+def test_a_model_that_is_offloaded_whole(make_llama, make_vector):
+    model = make_llama("offloaded")
+    vector = make_vector(model)
+    with steered(model, vector, STRENGTHS):
+        expected = logits(model)
+    cpu_offload(model.hf, torch.device("cpu"))
+    assert next(model.hf.parameters()).is_meta
+    with steered(model, Plan.add(vector), STRENGTHS):
         torch.testing.assert_close(logits(model), expected)
     remove_hook_from_submodules(model.hf)
 

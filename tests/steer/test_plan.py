@@ -139,3 +139,22 @@ def test_a_layer_that_an_imported_file_said_nothing_of_is_refused(tiny_llama, ma
     compile_plan(Plan((Edit("add", vector, (2, 3)), Edit("ablate", vector))), tiny_llama)
     with pytest.raises(PlanError, match="add at layer 1"):
         compile_plan(Plan((Edit("add", vector, (1, 2)),)), tiny_llama)
+
+
+@pytest.mark.parametrize("layers", [(3, 3), (1.0,), 1, ("1",), "12", None])
+def test_layers_are_whole_numbers_each_once(tiny_llama, make_vector, layers):
+    with pytest.raises(PlanError, match="got layers"):
+        Edit("add", make_vector(tiny_llama), layers)
+
+
+def test_lists_are_taken_for_tuples(tiny_llama, make_vector):
+    vector = make_vector(tiny_llama)
+    plan = Plan([Edit("add", vector, [1, 2])])
+    assert plan.edits[0].layers == (1, 2)
+    assert compile_plan(plan, tiny_llama) is compile_plan(plan, tiny_llama)
+
+
+@pytest.mark.parametrize("given", [{"vector": "refusal"}, {"gate": 0.3}, {"scale": "2"}, {"second": 1}])
+def test_settings_of_another_kind_are_refused(tiny_llama, make_vector, given):
+    with pytest.raises(PlanError, match=next(iter(given))):
+        Edit(**{"kind": "add", "vector": make_vector(tiny_llama), **given})

@@ -4,10 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import GenerationConfig, StaticCache
 
 from steer.apply import steered
 from steer.errors import PlanError
-from steer.plan import Edit, Plan
+from steer.plan import Edit, Plan, Probe
 from steer.scope import Places, span
 from steer_vectors.hooks import on_layers
 
@@ -54,7 +55,9 @@ def test_a_scope_is_a_slice(scope, end, more):
     assert found.holds(places)[0].nonzero()[:, 0].tolist() == _held(scope, end, length)
 
 
-@pytest.mark.parametrize("scope", ["", "sometimes", "1:2:3", "a:b", "3:3", "-1:-2", "1.5:", 3, None])
+@pytest.mark.parametrize(
+    "scope", ["", "sometimes", "1:2:3", "a:b", "3:3", "-1:-2", "1.5:", "-0:", ":-0", 3, None]
+)
 def test_scopes_are_checked(tiny_llama, make_vector, scope):
     with pytest.raises(PlanError, match="got scope .*; expected .*; do this"):
         Plan.add(make_vector(tiny_llama), scope=scope)
@@ -158,3 +161,70 @@ def test_scopes_and_dials_at_one_site_are_done_in_order(tiny_llama, make_vector)
             tiny_llama.hf(input_ids=ids)
         found = seen.after[0][0] @ unit
         torch.testing.assert_close(found, torch.tensor([6.0] * 5 + [last]), atol=1e-4, rtol=0)
+
+
+def _logits(model, ids, **options):
+    settings = {"do_sample": False, "max_new_tokens": 4, "min_new_tokens": 4, "eos_token_id": 1}
+    out = model.hf.generate(ids, output_logits=True, return_dict_in_generate=True, **(settings | options))
+    return torch.stack(out.logits, 1)
+
+
+@pytest.mark.parametrize("scope", ["all", "prompt", "0:2"])
+@pytest.mark.parametrize("configured", [False, True])
+def test_padding_that_generate_finds_by_itself_is_padding_here(tiny_llama, make_vector, scope, configured):
+    """Without a mask transformers takes the padding token for padding, unless it ends texts too."""
+    (ids, mask), plan = _padded(ROWS, "left"), Plan.add(make_vector(tiny_llama), scope=scope)
+    pad = {"generation_config": GenerationConfig(pad_token_id=0)} if configured else {"pad_token_id": 0}
+    with steered(tiny_llama, plan) as steering:
+        expected = _logits(tiny_llama, ids, attention_mask=mask, **pad)
+        edited = steering.edited
+        torch.testing.assert_close(_logits(tiny_llama, ids, **pad), expected)
+        assert steering.edited == 2 * edited
+        _logits(tiny_llama, ids, pad_token_id=0, eos_token_id=[1, 0])
+        with_pads = edited + int((ids == 0).sum()) * (scope != "0:2")
+        assert steering.edited == 2 * edited + with_pads
+
+
+def test_a_static_cache_by_hand_is_asked_whether_it_is_empty(tiny_llama, make_vector):
+    """Its mask is as long as the cache from the start; and a prompt may come in pieces, or a second one after a reset."""
+    hf, ids = tiny_llama.hf, torch.tensor([[5, 6, 7, 8, 9, 10]])
+    plan = Plan.add(make_vector(tiny_llama), scope="last")
+    cache = StaticCache(config=hf.config, max_cache_len=12)
+
+    def read(tokens, at):
+        mask = (torch.arange(12) < at + tokens.shape[1])[None].long()
+        where = torch.arange(at, at + tokens.shape[1])[None]
+        return hf(input_ids=tokens, attention_mask=mask, position_ids=where, past_key_values=cache).logits
+
+    with torch.no_grad(), steered(tiny_llama, plan) as steering:
+        for prompt in (ids, ids[:, 2:]):
+            alone = hf(input_ids=prompt).logits
+            cache.reset()
+            before = steering.edited
+            torch.testing.assert_close(read(prompt, 0), alone, rtol=1e-4, atol=1e-4)
+            read(torch.tensor([[4, 3]]), prompt.shape[1])
+            assert steering.edited == before + 1, "what comes after the prompt is generation"
+
+
+def test_blocks_may_end_in_any_order(tiny_llama, make_vector):
+    vector, hf = make_vector(tiny_llama), tiny_llama.hf
+    ids, plan = torch.tensor([[5, 6, 7, 8, 9, 10]]), Plan.add(vector, scope="last")
+    with steered(tiny_llama, plan):
+        expected = _logits(tiny_llama, ids, prefill_chunk_size=4, pad_token_id=0)
+    first, second = steered(tiny_llama, vector, 0.0), steered(tiny_llama, plan)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    torch.testing.assert_close(_logits(tiny_llama, ids, prefill_chunk_size=4, pad_token_id=0), expected)
+    second.__exit__(None, None, None)
+    assert "generate" not in vars(hf)
+
+
+def test_beams_in_a_configuration_given_by_place_are_seen(tiny_llama, make_vector):
+    vector = make_vector(tiny_llama)
+    plan = Plan(
+        (Edit("add", vector, scope="generation", when="risk"),), (Probe("risk", vector, each_token=True),)
+    )
+    config = GenerationConfig(num_beams=2, max_new_tokens=2, pad_token_id=0)
+    with steered(tiny_llama, plan), pytest.raises(PlanError, match="beams"):
+        tiny_llama.hf.generate(torch.tensor([[5, 6, 7]]), config)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -195,10 +198,33 @@ def test_stages_count_on() -> None:
     assert seen == [2, 3, 5]
 
 
-@pytest.mark.parametrize("positions", [[1], [-500], []])
-def test_positions_that_no_prompt_has(tiny_llama: ChatModel, positions: list[int]) -> None:
-    with pytest.raises(SiteError, match="count positions back"):
+@pytest.mark.parametrize(
+    ("positions", "got"), [([1], "position 1"), ([-500], "position -500"), ([], "no positions")]
+)
+def test_positions_that_no_prompt_has(tiny_llama: ChatModel, positions: list[int], got: str) -> None:
+    with pytest.raises(SiteError, match=f"^got {got}; .*count positions back"):
         capture(tiny_llama, PROMPTS, positions)
+
+
+@pytest.mark.parametrize(
+    ("sample", "got"), [([99], "row 99"), ([-1], "row -1"), ([6], "row 6"), ([3, 3], "a row twice")]
+)
+def test_a_sample_of_rows_that_are_not_there(tiny_llama: ChatModel, sample: list[int], got: str) -> None:
+    with pytest.raises(ContrastError, match=f"{got}; expected rows 0 to 5, each"):
+        capture(tiny_llama, PROMPTS, [-1], sample=sample)
+
+
+def test_an_unknown_covariance(tiny_llama: ChatModel) -> None:
+    with pytest.raises(ContrastError, match="covariance 'foo'; expected diagonal or full"):
+        capture(tiny_llama, PROMPTS, [-1], covariance="foo")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("one", ["Hi there", Answered("Hi", "Yes")])
+def test_one_prompt_is_no_list_of_prompts(tiny_llama: ChatModel, one: str | Answered) -> None:
+    with pytest.raises(ContrastError, match="one prompt .*; expected a list of prompts"):
+        capture(tiny_llama, one, [-1])  # type: ignore[arg-type]
+    with pytest.raises(ContrastError, match="one prompt"):
+        project(tiny_llama, one, [-1], torch.ones(1, tiny_llama.layers, tiny_llama.width))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -234,9 +260,20 @@ def test_an_answer_is_needed_where_it_is_read(tiny_llama: ChatModel) -> None:
     )
 
 
-def test_a_prompt_beyond_the_context(tiny_llama: ChatModel) -> None:
-    with pytest.raises(ModelError, match="expected at most"):
-        capture(tiny_llama, ["go " * 2 * tiny_llama.hf.config.max_position_embeddings], [-1])
+def test_a_prompt_beyond_the_context(tiny_llama: ChatModel, caplog: pytest.LogCaptureFixture) -> None:
+    long = "go " * 2 * tiny_llama.hf.config.max_position_embeddings
+    tokenizer = copy.deepcopy(tiny_llama.tokenizer)
+    tokenizer.model_max_length = tiny_llama.hf.config.max_position_embeddings
+    model = replace(tiny_llama, tokenizer=tokenizer)
+    log = logging.getLogger("transformers")
+    log.addHandler(caplog.handler)
+    try:
+        for prompt, position in ((long, -1), (Answered("Hi", long), 0)):
+            with pytest.raises(ModelError, match="expected at most"):
+                capture(model, [prompt], [position])
+    finally:
+        log.removeHandler(caplog.handler)
+    assert caplog.text == "", "the error is the one line"
 
 
 def test_no_prompts(tiny_llama: ChatModel) -> None:

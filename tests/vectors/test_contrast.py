@@ -146,6 +146,24 @@ GOOD = '{"text": "a", "label": "positive"}\n'
         (GOOD + '{"text": "b"}\n', r"set.jsonl line 2: no label"),
         (GOOD + '{"text": "b", "label": "harmful"}\n', r'set.jsonl line 2: label "harmful"'),
         (GOOD + '{"text": "b", "label": "negative", "split": "test"}\n', r'set.jsonl line 2: split "test"'),
+        (
+            GOOD + '{"text": "b", "label": "negative", "sytem": "c"}\n',
+            "set.jsonl line 2: a field 'sytem'; expected only text, messages, label, ",
+        ),
+        (
+            GOOD + '{"text": "b", "messages": [{"role": "user", "content": "c"}], "label": "negative"}\n',
+            "set.jsonl line 2: text beside messages",
+        ),
+        (GOOD + '{"text": "b", "label": "negative", "pair": NaN}\n', "set.jsonl line 2: nan as pair"),
+        (GOOD + '{"text": "b", "label": "negative", "answer": 1e400}\n', "set.jsonl line 2: inf as answer"),
+        (
+            GOOD + '{"text": "b", "label": "negative", "answer": false}\n',
+            "set.jsonl line 2: a bool as answer",
+        ),
+        (
+            GOOD + '{"text": "a", "label": "negative"}\n',
+            "set.jsonl line 2: the same as set-1, which is positive",
+        ),
         (GOOD, "no negative training prompt in set"),
         ("", "no positive training prompt in set"),
         ("caf\xe9".encode("latin-1"), "set.jsonl: 'utf-8' codec"),
@@ -168,11 +186,37 @@ def test_a_bad_header(tmp_path: Path) -> None:
     (tmp_path / "set.toml").write_text("name =")
     rows = "".join(json.dumps(row) + "\n" for row in ROWS)
     _refused(tmp_path / "set.jsonl", rows, "set.toml: ")
+    (tmp_path / "set.toml").write_text('name = "set"\nlicense = "MIT"\n')
+    _refused(tmp_path / "set.jsonl", rows, "set.toml: a field 'license'; expected only name, version, ")
 
 
-def test_an_unknown_name() -> None:
+def test_a_header_may_begin_with_a_mark(tmp_path: Path) -> None:
+    path = _write(tmp_path / "polite.jsonl", ROWS)
+    (tmp_path / "polite.toml").write_bytes(b'\xef\xbb\xbfname = "politeness"\r\n')
+    assert load_contrast(path).name == "politeness"
+
+
+@pytest.mark.parametrize("name", ["no-such-contrast", "~nosuchuser/set.jsonl", "x" * 5000, "x\0"])
+def test_an_unknown_name(name: str) -> None:
     with pytest.raises(ContrastError, match="neither built in nor a file"):
-        load_contrast("no-such-contrast")
+        load_contrast(name)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/mem").is_file(), reason="a file that nobody can read is there on Linux"
+)
+def test_a_file_that_cannot_be_read() -> None:
+    with pytest.raises(ContrastError, match="mem, which cannot be read "):
+        load_contrast("/proc/self/mem")
+
+
+def test_one_text_is_no_list_of_prompts() -> None:
+    with pytest.raises(ContrastError, match="one prompt"):
+        from_prompts("abc", ["def"])
+    with pytest.raises(ContrastError, match="one prompt"):
+        from_prompts(["abc"], Answered("def", "ghi"))  # type: ignore[arg-type]
+    with pytest.raises(ContrastError, match="one prompt"):
+        from_system_prompts("abc", positive="Be terse.", negative="")
 
 
 def test_a_class_without_training_prompts() -> None:
@@ -222,7 +266,7 @@ def test_answers_are_in_every_row_or_in_none() -> None:
         [Answered("Sing.", "La la."), Answered("Walk.", "Off.")],
     )
     assert contrast.answered
-    assert contrast.hash != from_prompts(["Sing.", "Dance."], ["Sing.", "Walk."]).hash
+    assert contrast.hash != from_prompts(["Sing.", "Dance."], ["Walk."]).hash
     assert isinstance(contrast.select("positive", "train")[0], Answered)
     with pytest.raises(ContrastError, match="an answer in every row, or in none"):
         from_prompts([Answered("Sing.", "No."), "Dance."], ["Walk."])

@@ -118,7 +118,10 @@ HEAD = "text,label\na,positive\n"
         (HEAD + '"b\nb",negative\n,negative\n', "set.csv line 5: no text"),
         (HEAD + '"b\nb",negative\n"c,positive\nd,negative\n', "set.csv line 5: bad CSV"),
         (HEAD + '"b"c,negative\n', "set.csv line 3: bad CSV"),
-        (HEAD + "x" * 200_000 + ",negative\n", "set.csv line 3: bad CSV"),
+        (
+            HEAD + "x" * 200_000 + ",negative\n",
+            "(131072)); expected at most 131,072 characters in a cell; do this: shorten the cell, or write",
+        ),
         (HEAD.encode() + b"caf\xe9,negative\n", "set.csv: 'utf-8' codec"),
         ("positive,negative\na,\n", "set.csv line 2: no negative"),
     ],
@@ -200,6 +203,8 @@ def test_a_column_may_have_any_name(tmp_path: Path) -> None:
     ("asked", "match"),
     [
         ("hf:", "names no dataset"),
+        ("hf:~nosuchuser/set", "hf:~nosuchuser/set, where no folder is"),
+        ("hf:./" + "x" * 5000, "where no folder is"),
         ("hf:/no/such/folder", "hf:/no/such/folder, where no folder is"),
         ("hf:{}?txt=prompt", "with 'txt=prompt'; expected hf:ID?KEY=VALUE"),
         ("hf:{}?text=prompt&text=twin", "with 'text=twin'"),

@@ -12,11 +12,12 @@ import torch
 
 from steer_vectors.capture import capture
 from steer_vectors.chat import Asked
-from steer_vectors.contrast import ContrastSet, from_prompts
+from steer_vectors.contrast import ContrastSet, Example, from_prompts
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.estimate import METHODS
 from steer_vectors.extract import extract
 from steer_vectors.file import METADATA_KEYS, check_model, load_vector, save_vector
+from steer_vectors.hooks import on_layers
 from steer_vectors.models import ChatModel
 from steer_vectors.refining import refined
 
@@ -91,7 +92,12 @@ def test_a_position_that_is_not_there(tiny_llama: ChatModel, refusal_set: Contra
 
 
 def test_classes_that_are_the_same(make_llama: Callable[..., ChatModel]) -> None:
-    same = from_prompts(["one", "two"], ["one", "two"])
+    rows = [
+        Example(f"{label}-{text}", text, label, "train")
+        for label in ("positive", "negative")
+        for text in ("one", "two")
+    ]
+    same = ContrastSet("same", "", "", "", tuple(rows))
     with pytest.raises(ContrastError, match="equal or not finite"):
         extract(make_llama("x"), same, layer=0, position=-1)
 
@@ -128,6 +134,19 @@ def test_surgical_spares_what_it_is_given(refusing_llama: ChatModel, refusal_set
     assert float((found.directions * true.directions).sum(-1).abs().max()) < 1e-6
     with pytest.raises(ContrastError, match="spare"):
         extract(refusing_llama, refusal_set, estimator="surgical", layer=2, position=-1)
+
+
+def test_a_stand_in_is_not_spared(refusing_llama: ChatModel, refusal_set: ContrastSet) -> None:
+    """Where a vector has no direction its chosen one stands: that is of another layer."""
+    true = extract(refusing_llama, refusal_set, select_by="auc", layer=2, position=-1)
+    partly = replace(true, meta={**true.meta, "absent_layers": "[0, 3]"})
+    found = extract(
+        refusing_llama, refusal_set, estimator="surgical", spare=[partly], select_by="auc", position=-2
+    )
+    assert found.absent == [0, 3]
+    assert {score["layer"] for score in found.scores["candidates"]} == {1, 2}
+    with pytest.raises(ContrastError, match="no direction at layer 3"):
+        extract(refusing_llama, refusal_set, estimator="surgical", spare=[partly], layer=3, position=-2)
 
 
 def test_rdo_changes_the_chosen_layer_only(refusing_llama: ChatModel, refusal_set: ContrastSet) -> None:
@@ -212,8 +231,32 @@ def test_prompts_on_which_the_model_behaves_otherwise_are_left_out(
     assert asked == ["positive", "negative"]
     assert sum(counts["shown"]["train"].values()) < sum(counts["train"].values())
     assert vector.meta["contrast"] == refusal_set.hash
-    with pytest.raises(ContrastError, match="on no negative train"):
-        extract(refusing_llama, refusal_set, shown=lambda rows, label: [label == "positive"] * len(rows))
+
+
+@pytest.mark.parametrize("left", [0, 7])
+def test_a_behaviour_seen_in_less_than_a_tenth_is_chance(
+    refusing_llama: ChatModel, refusal_set: ContrastSet, left: int
+) -> None:
+    def shown(prompts: Sequence[Asked], label: str) -> list[bool]:
+        return [label == "positive" or at < left for at in range(len(prompts))]
+
+    # Of the first 7 of these negative prompts 6 are for training, of 72.
+    with pytest.raises(ContrastError, match=f"behaves as negative on {min(left, 6)} of 72 negative train"):
+        extract(refusing_llama, refusal_set, shown=shown)
+
+
+def test_an_unknown_way_to_select(tiny_llama: ChatModel, refusal_set: ContrastSet) -> None:
+    with pytest.raises(ContrastError, match="select_by 'foo'; expected causal or cosmic or auc"):
+        extract(tiny_llama, refusal_set, select_by="foo")  # type: ignore[arg-type]
+
+
+def test_a_model_that_is_being_steered_is_not_read(tiny_llama: ChatModel, refusal_set: ContrastSet) -> None:
+    with (
+        on_layers(tiny_llama.hf, {2: lambda hidden: None}),
+        pytest.raises(SiteError, match="a model that is being steered"),
+    ):
+        extract(tiny_llama, refusal_set, layer=2)
+    extract(tiny_llama, refusal_set, layer=2, position=-1)
 
 
 def test_an_estimator_of_pairs_needs_twins(tiny_llama: ChatModel) -> None:

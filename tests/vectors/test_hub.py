@@ -216,6 +216,7 @@ def test_a_bad_file_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_what_cannot_be_pulled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused("no folder", lambda: pull(tmp_path / "none"))
+    refused("no folder", lambda: pull(tmp_path / ("x" * 5000)))
     refused("there is no .safetensors file", lambda: pull(tmp_path))
     push(made(), tmp_path / "there")
     push(made(concept="warmth"), tmp_path / "there")
@@ -232,6 +233,15 @@ def test_what_cannot_be_pulled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(hub_module, "LARGEST", 100)
     refused("bytes", lambda: pull(tmp_path / "there", "refusal.safetensors"))
     assert set(os.listdir(tmp_path)) == {"there", "secret.safetensors"}
+
+
+def test_a_folder_of_nobody_is_not_made_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for repo in ("~nosuchuser/vectors", Path("~nosuchuser")):
+        refused("folder of nobody", lambda repo=repo: push(made(), repo))
+        refused("folder of nobody", lambda repo=repo: pull(repo))
+    assert tree(tmp_path) == {}
+    assert push(made(), "./~nosuchuser").place == "~nosuchuser/refusal.safetensors", "said plainly, it is one"
 
 
 def test_a_folder_of_links_as_the_hub_s_cache_has_them(tmp_path: Path) -> None:

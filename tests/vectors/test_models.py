@@ -58,6 +58,12 @@ def test_no_such_folder(tmp_path: Path) -> None:
     _refused(tmp_path / "nowhere", "no folder at")
 
 
+@pytest.mark.parametrize("ending", ["", "/x", ".gguf"])
+def test_a_name_that_no_file_can_have(ending: str) -> None:
+    _refused(f"~nosuchuser{ending}", "no (folder|file) at")
+    _refused(f"{'x' * 5000}{ending}", "no file at|does not load")
+
+
 def test_no_such_gguf_file(tmp_path: Path) -> None:
     _refused(tmp_path / "model.gguf", "no file at")
 

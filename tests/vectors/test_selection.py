@@ -13,6 +13,7 @@ from scipy.stats import mannwhitneyu
 from steer_vectors.capture import batches, capture
 from steer_vectors.chat import post_instruction, prompt_ids
 from steer_vectors.contrast import ContrastSet
+from steer_vectors.errors import ContrastError
 from steer_vectors.estimate import Estimate, estimate
 from steer_vectors.first_token import first_token
 from steer_vectors.models import ChatModel
@@ -135,6 +136,31 @@ def test_separation_is_cohens_d() -> None:
     torch.testing.assert_close(separation.d[0], torch.tensor([1.0, 3.0]).double(), rtol=0.1, atol=0.0)
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-15])
+def test_no_spread_is_no_separation(noise: float) -> None:
+    """One prompt of each class, or projections that differ by rounding alone."""
+    rows = torch.tensor([0.0, noise, -noise], dtype=torch.float64)[:, None, None]
+    for count in (1, 3):
+        found = separate(5 + rows[:count], -5 + rows[:count])
+        assert (float(found.d), float(found.auc)) == (0.0, 1.0)
+
+
+def test_few_held_out_prompts_are_said(refusing_llama: ChatModel, refusal_set: ContrastSet) -> None:
+    found, positions = _estimate(refusing_llama, refusal_set)
+    for by in ("causal", "auc"):
+        few = select(refusing_llama, refusal_set, found, positions, by=by, layer=2, max_prompts=7)
+        some = select(refusing_llama, refusal_set, found, positions, by=by, layer=2, max_prompts=8)
+        assert "fewer than 8 held-out prompts of a class (7)" in few.warning
+        assert "held-out prompts" not in some.warning
+
+
+def test_no_layer_to_choose_from_is_one_line(refusing_llama: ChatModel, refusal_set: ContrastSet) -> None:
+    found, positions = _estimate(refusing_llama, refusal_set)
+    found.unit[:, :4] = 0
+    with pytest.raises(ContrastError, match="no direction at any layer that may be chosen"):
+        select(refusing_llama, refusal_set, found, positions, by="auc")
+
+
 def test_auc_is_scipys() -> None:
     generator = torch.Generator().manual_seed(0)
     positive = torch.randint(0, 6, (30, 1, 2), generator=generator).double()
@@ -162,6 +188,10 @@ def test_the_choice(effects: list[tuple[float, float, float]]) -> None:
         # No stronger one is less harmful, and it is of the less harmful half.
         assert sum(kl < kls[best] for kl in kls) < (len(kls) + 1) // 2
         assert all(sums[best] >= sums[n] for n, kl in enumerate(kls) if kl < kls[best])
+
+
+def test_without_kl_the_strongest_of_all_is_chosen() -> None:
+    assert choose([(-1.0, strength, None) for strength in (1.0, 2.0, 5.0, 9.0)]) == (3, False)
 
 
 @pytest.mark.parametrize("by", ["cosmic", "auc"])

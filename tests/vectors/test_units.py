@@ -14,7 +14,7 @@ from torch import nn
 
 from steer_vectors.chat import prompt_ids
 from steer_vectors.contrast import ContrastSet
-from steer_vectors.errors import VectorFileError
+from steer_vectors.errors import SiteError, VectorFileError
 from steer_vectors.extract import extract
 from steer_vectors.file import Vector
 from steer_vectors.models import ChatModel, decoder_layers
@@ -97,3 +97,22 @@ def test_what_the_file_does_not_say(vector: Vector) -> None:
         convert(silent, 1.0, "kl", "gap")
     with pytest.raises(VectorFileError, match="at layer 1"):
         convert(vector, 1.0, "kl", "gap", layer=1)
+
+
+@pytest.mark.parametrize("layer", [-1, 5, 99])
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_such_layer(vector: Vector, layer: int, unit: Unit) -> None:
+    with pytest.raises(SiteError, match=f"layer {layer}; expected 0 to 4"):
+        convert(vector, 1.0, "gap", unit, layer=layer)
+
+
+@pytest.mark.parametrize(
+    "said", [{"kl": None}, {"kl": [1.0]}, {"kl": 2}, {"norm": [1.0]}, {"norm": None}, {"norm": "long"}]
+)
+def test_units_that_are_none(vector: Vector, said: object) -> None:
+    """A file may come from anywhere: one line, whatever stands in it."""
+    odd = replace(vector, meta={**vector.meta, "units": json.dumps(said)})
+    for unit in ("norm", "kl"):
+        with pytest.raises(VectorFileError, match="units|does not say") as caught:
+            convert(odd, 1.0, "gap", unit)
+        assert "\n" not in str(caught.value)

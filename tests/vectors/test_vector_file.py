@@ -176,6 +176,15 @@ def test_json_that_is_none(tmp_path: Path, key: str, text: str) -> None:
     _refused(tmp_path / "v.safetensors", f"metadata {key} = .* in JSON")
 
 
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e400", "[[1.0, NaN]]", '"\\ud800"'])
+def test_json_that_could_not_be_shown_as_json(tmp_path: Path, value: str) -> None:
+    for key in ("scores", "units", "counts", "estimator_parameters"):
+        save_file(_tensors(), tmp_path / "v.safetensors", META | {key: f'{{"x": {value}}}'})
+        _refused(tmp_path / "v.safetensors", f"metadata {key} = .* in JSON")
+        with pytest.raises(VectorFileError, match="finite"):
+            save_vector(_vector(**{key: f'{{"x": {value}}}'}), tmp_path / "w.safetensors")
+
+
 def _tensors() -> dict[str, torch.Tensor]:
     vector = _vector()
     return {"directions": vector.directions, "positive": vector.positive, "negative": vector.negative}

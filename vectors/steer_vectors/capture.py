@@ -9,14 +9,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from steer_vectors.backends import Backend, Batch, Picks
 from steer_vectors.backends.hugging_face import HuggingFace
-from steer_vectors.chat import Answered, Asked, Prompt, prompt_ids
+from steer_vectors.chat import Answered, Asked, Prompt, prompt_ids, require_list
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.models import ChatModel
 from steer_vectors.room import fast, room
@@ -73,17 +73,22 @@ def capture(
         point: As in `Site`.
         batch_tokens: Most tokens of a batch, padding included; default 2048 on CPU and 16384 on GPU, less where memory is short.
         covariance: "full" also sums `x x^T`: `p l d^2` numbers of 8 bytes, and as many again at the end.
-        sample: Rows of which the activations themselves are kept; see `drawn`.
+        sample: Rows of which the activations themselves are kept, each once; see `drawn`.
         winsorise: Share of the coordinates of an activation whose size is left alone, such as 0.995; those beyond are cut
             to that quantile of their sizes, so that massive activations (2402.17762) do not make the mean. None: as they are.
 
     Raises:
-        ContrastError: No prompts, or a share outside 0 to 1.
-        SiteError: A position that is not negative, or beyond the start of a prompt.
+        ContrastError: No prompts, one text instead of a list, a share outside 0 to 1, an unknown covariance, or a sample of
+            rows that are not there or come twice.
+        SiteError: No positions, or one that is above 0 or beyond the start of a prompt.
         ModelError: The tokenizer has no chat template, or a prompt is longer than the context.
     """
     if winsorise is not None and not 0 < winsorise <= 1:
         raise ContrastError(f"winsorise {winsorise}", "a share above 0, up to 1", "choose one such as 0.995")
+    if covariance not in get_args(Covariance):
+        raise ContrastError(f"covariance {covariance!r}", " or ".join(get_args(Covariance)), "choose one")
+    require_list(prompts)
+    _check_sample(sample, len(prompts))
     live = model if isinstance(model, ChatModel) else model.model
     # Apple's GPUs have no float64: there the sums live on the CPU.
     home = torch.device("cpu") if live.device.type == "mps" else live.device
@@ -160,6 +165,7 @@ def project(
     Raises:
         ContrastError, SiteError, ModelError: As in `capture`.
     """
+    require_list(prompts)
     out = torch.empty(len(prompts), *directions.shape[:2], dtype=torch.float64)
     for rows, states in activations(
         model, prompts, positions, progress, point=point, batch_tokens=batch_tokens
@@ -184,6 +190,7 @@ def activations(
     Raises:
         ContrastError, SiteError, ModelError: As in `capture`.
     """
+    require_list(prompts)
     backend = HuggingFace(model) if isinstance(model, ChatModel) else model
     live = backend.model
     # Four bytes a token: the prompts are all that grows with their number.
@@ -250,7 +257,7 @@ def _answers(model: ChatModel, prompts: Sequence[Asked]) -> list[array[int]]:
     found = []
     for asked in prompts:
         ids = (
-            model.tokenizer.encode(asked.answer, add_special_tokens=False)
+            model.tokenizer.encode(asked.answer, add_special_tokens=False, verbose=False)
             if isinstance(asked, Answered)
             else []
         )
@@ -274,13 +281,23 @@ def _check_positions(tokens: Sequence[Sequence[int]], positions: Sequence[int], 
         raise ContrastError("no prompts", "at least one prompt", "give prompts to capture")
     # The first token says nothing of a prompt, and is a massive activation in many models.
     shortest = min(len(row) - (row[0] == bos) for row in tokens)
-    for position in positions or [1]:
-        if not -shortest <= position <= ANSWER:
-            raise SiteError(
-                f"position {position}",
-                f"-1 (the last token) to -{shortest} (the start of the shortest prompt), or 0 (the answer)",
-                "count positions back from the end of the rendered prompt",
-            )
+    outside = [f"position {position}" for position in positions if not -shortest <= position <= ANSWER]
+    if outside or not positions:
+        raise SiteError(
+            outside[0] if outside else "no positions",
+            f"-1 (the last token) to -{shortest} (the start of the shortest prompt), or 0 (the answer)",
+            "count positions back from the end of the rendered prompt",
+        )
+
+
+def _check_sample(sample: Sequence[int], count: int) -> None:
+    wrong = next((row for row in sample if not 0 <= row < count), None)
+    if wrong is not None or len(set(sample)) < len(sample):
+        raise ContrastError(
+            "a sample with a row twice" if wrong is None else f"a sample with row {wrong}",
+            f"rows 0 to {count - 1}, each at most once",
+            "correct the sample, or draw one with `drawn`",
+        )
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from steer_vectors.errors import ModelError
+from steer_vectors.errors import ContrastError, ModelError
 
 # They end in different kinds of characters: a merge across the instruction's end shows in one of them.
 _PROBES = ("Name a fruit", "why is it so?", "Count to 7", "Go on.")
@@ -35,6 +35,16 @@ class Answered(NamedTuple):
 Asked = Prompt | Answered
 
 
+def require_list(prompts: Sequence[Asked]) -> None:
+    """Check that prompts were not given as one: a text is a sequence too, of its letters.
+
+    Raises:
+        ContrastError: One text, or one prompt with its answer.
+    """
+    if isinstance(prompts, str | Answered):
+        raise ContrastError(f"one prompt ({prompts!r:.60})", "a list of prompts", "put it in a list")
+
+
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Prompt) -> list[int]:
     """Token ids of a chat, ready for the assistant's answer.
 
@@ -57,8 +67,13 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Prompt) -> list[int
     chat = [{"role": turn["role"], "content": turn["content"]} for turn in turns]
     try:
         # return_dict=False: transformers 5 otherwise wraps the ids in a BatchEncoding.
+        # verbose: it otherwise warns of a prompt beyond the context, which `require_room` refuses.
         ids: Any = tokenizer.apply_chat_template(
-            chat, add_generation_prompt=True, tokenize=True, return_dict=False
+            chat,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=False,
+            tokenizer_kwargs={"verbose": False},
         )
     except (TemplateError, ValueError) as error:
         raise ModelError(

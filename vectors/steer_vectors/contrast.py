@@ -9,14 +9,15 @@ two twins: `positive` and `negative`, each a text or messages, and the other fie
 `messages` the two are answers to it.
 
 JSONL: one such object a line. CSV: a header that names the same fields (all but `messages`), one row a prompt or twins.
-Beside either, a TOML file of the same name may say `name`, `version`, `positive` (what + means), `negative` and
-`licence`. `hf:OWNER/NAME?...` and `hf:FOLDER?...`: columns of a dataset, see `contrast_sources`.
+Beside either, a TOML file of the same name may say `name`, `version`, `positive` (what + means), `negative`,
+`licence` and `source`. `hf:OWNER/NAME?...` and `hf:FOLDER?...`: columns of a dataset, see `contrast_sources`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,13 +26,15 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from steer_vectors.chat import Asked
+from steer_vectors.chat import Asked, require_list
 from steer_vectors.contrast_rows import LABELS, Record, examples, fields_of, pair_name
 from steer_vectors.contrast_rows import Example as Example
 from steer_vectors.contrast_rows import Label as Label
 from steer_vectors.contrast_rows import Split as Split
 from steer_vectors.contrast_sources import PREFIX, parse_dataset, read_csv, read_dataset, read_jsonl
 from steer_vectors.errors import ContrastError
+
+_HEADER = ("name", "version", "positive", "negative", "licence", "source")
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,10 @@ class ContrastSet:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what extraction sees: texts, labels and splits, in any order of rows."""
+        """SHA-256 of texts, labels, splits and answers, in any order of rows.
+
+        Not of the pairs, which few estimators see: the hashes that stand in vector files came before them.
+        """
         rows = sorted(
             (
                 row.text,
@@ -134,7 +140,8 @@ def load_contrast(name_or_path: str | Path) -> ContrastSet:
         name_or_path: As in `refusal`, `sets/mine.csv`, or `hf:owner/name?text=prompt&label=type:unsafe:safe`.
 
     Raises:
-        ContrastError: Unknown name, no such file or dataset, or a row that is not right (with its line number).
+        ContrastError: Unknown name, no such file or dataset, one that cannot be read, or a row that is not right (with its
+            line number).
     """
     asked = str(name_or_path)
     if asked.startswith(PREFIX):
@@ -144,8 +151,8 @@ def load_contrast(name_or_path: str | Path) -> ContrastSet:
     else:
         source, header, name = _locate(asked)
         read = read_csv if source.name.lower().endswith(".csv") else read_jsonl
-        head = _header(header) if header.is_file() else {}
-        rows = examples(read(source.read_bytes(), source.name), source.name, name)
+        head = {} if header is None else _header(header)
+        rows = examples(read(_content(source), source.name), source.name, name)
     return ContrastSet(
         name=head.get("name", name),
         what_plus=head.get("positive", f"more {name}"),
@@ -177,8 +184,10 @@ def from_prompts(
     A prompt is a text, a conversation, or either with its answer (`Answered`).
 
     Raises:
-        ContrastError: A list is empty, or holds an empty prompt.
+        ContrastError: A list is empty, or holds an empty prompt, or is a text; or a prompt is in both.
     """
+    for prompts in (positive, negative):
+        require_list(prompts)
     labelled = [*((asked, "positive") for asked in positive), *((asked, "negative") for asked in negative)]
     rows = [{**fields_of(asked), "label": label} for asked, label in labelled]
     return _from_rows(rows, name, what_plus, what_minus, licence)
@@ -206,8 +215,9 @@ def from_system_prompts(
         licence: Of the requests.
 
     Raises:
-        ContrastError: No requests, one that is empty or has a system turn, or twice the same system prompt.
+        ContrastError: No requests, a text for a list, one that is empty or has a system turn, or twice the same system prompt.
     """
+    require_list(requests)
     if positive.strip() == negative.strip():
         raise ContrastError(
             f"{name} with the same system prompt twice", "two that differ", "change one of them"
@@ -227,24 +237,41 @@ def _from_rows(
     return ContrastSet(name, what_plus or f"more {name}", what_minus or f"less {name}", licence, checked)
 
 
-def _locate(asked: str) -> tuple[Traversable, Traversable, str]:
+def _locate(asked: str) -> tuple[Traversable, Traversable | None, str]:
+    """Rows, header if there is one, and name."""
     if asked in builtin_contrasts():
         data = files("steer_vectors") / "data"
         return data / f"{asked}.jsonl", data / f"{asked}.toml", asked
-    path = Path(asked).expanduser()
-    if not path.is_file():
+    # Unlike those of Path, these two raise nothing: for a user or a name that no system knows.
+    path = Path(os.path.expanduser(asked))
+    if not os.path.isfile(path):
         known = ", ".join(builtin_contrasts()) or "none yet"
         raise ContrastError(
             f"contrast set {asked}, which is neither built in nor a file",
             f"a built-in set ({known}), a .jsonl or .csv file, or hf:ID",
             "check the name or the path",
         )
-    return path, path.with_suffix(".toml"), path.stem
+    header = path.with_suffix(".toml")
+    return path, header if os.path.isfile(header) else None, path.stem
+
+
+def _content(path: Traversable) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ContrastError(
+            f"{path.name}, which cannot be read ({error.strerror})", "a file of text", "check the path"
+        ) from error
 
 
 def _header(path: Traversable) -> Mapping[str, str]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(_content(path).decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ContrastError(f"{path.name}: {error}", "valid TOML in UTF-8", "correct the file") from error
+    unknown = next((key for key in table if key not in _HEADER), None)
+    if unknown is not None:
+        raise ContrastError(
+            f"{path.name}: a field {unknown!r:.60}", f"only {', '.join(_HEADER)}", "rename it or leave it out"
+        )
     return {key: str(value) for key, value in table.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -59,7 +60,7 @@ def examples(records: Iterable[Record], source: str, name: str) -> tuple[Example
         name: For ids.
 
     Raises:
-        ContrastError: A row that is not right, two rows of one id, or twins in both splits.
+        ContrastError: A row that is not right, two rows of one id, one prompt in both classes, or twins in both splits.
     """
     rows = [
         row
@@ -67,6 +68,7 @@ def examples(records: Iterable[Record], source: str, name: str) -> tuple[Example
         for row in _rows(record, f"{source} {record.at}", f"{name}-{number}")
     ]
     _require_unique_ids(rows)
+    _require_one_class(rows)
     given = _given_splits(rows)
     splits = {**_drawn_splits(row for row in rows if row.group not in given), **given}
     return tuple(row.example._replace(split=splits[row.group]) for row in rows)
@@ -101,6 +103,11 @@ def _rows(record: Record, at: str, name: str) -> Iterator[_Row]:
             f"{at}: a {type(record.fields).__name__}", "one JSON object a line", "correct the line"
         )
     said = {key: value for key, value in record.fields.items() if value is not None and value != ""}
+    unknown = next((key for key in said if key not in FIELDS), None)
+    if unknown is not None:
+        raise ContrastError(
+            f"{at}: a field {unknown!r:.60}", f"only {', '.join(FIELDS)}", "rename it or leave it out"
+        )
     fields = {"id": name, **said}  # an empty cell, null and nothing at all are one
     if fields.keys() & set(LABELS):
         yield from (_row(twin, at) for twin in _twins(fields, at))
@@ -130,6 +137,10 @@ def _twins(fields: Mapping[str, Any], at: str) -> Iterator[dict[str, Any]]:
 
 
 def _row(fields: Mapping[str, Any], at: str) -> _Row:
+    if "text" in fields and "messages" in fields:
+        raise ContrastError(
+            f"{at}: text beside messages", "one of the two", "drop the other, or name a dataset's columns"
+        )
     messages = _messages(fields["messages"], at) if "messages" in fields else ()
     fields = {**fields, "text": _page(messages)} if messages else fields
     for key in ("text", "label"):
@@ -195,10 +206,10 @@ def _page(messages: Sequence[Message]) -> str:
 def _word(fields: Mapping[str, Any], key: str, at: str) -> str:
     """A field as text, "" if absent; 0 is a name like any other."""
     value = fields.get(key, "")
-    if isinstance(value, list | dict):
-        raise ContrastError(
-            f"{at}: a {type(value).__name__} as {key}", "a text or a number", f"correct {key}"
-        )
+    finite = isinstance(value, float) and math.isfinite(value)
+    if isinstance(value, bool) or not (isinstance(value, str | int) or finite):
+        got = str(value) if isinstance(value, float) else f"a {type(value).__name__}"
+        raise ContrastError(f"{at}: {got} as {key}", "a text or a number", f"correct {key}")
     return str(value)
 
 
@@ -212,6 +223,20 @@ def _require_unique_ids(rows: Sequence[_Row]) -> None:
                 "rename one",
             )
         first[row.example.id] = row.at
+
+
+def _require_one_class(rows: Sequence[_Row]) -> None:
+    first: dict[tuple[object, ...], _Row] = {}
+    for row in rows:
+        one = row.example
+        roles = tuple(turn["role"] for turn in one.messages)
+        other = first.setdefault((one.text, roles, one.answer), row).example
+        if other.label != one.label:
+            raise ContrastError(
+                f"{row.at}: the same as {other.id}, which is {other.label}",
+                "prompts (with their answers, if there are any) of one class each",
+                "drop one of the two",
+            )
 
 
 def _given_splits(rows: Sequence[_Row]) -> dict[str, Split]:

@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,7 @@ class Dataset(NamedTuple):
     @property
     def name(self) -> str:
         """Of the contrast set: the last part of the id or the folder."""
-        return Path(self.path).expanduser().resolve().name
+        return Path(os.path.expanduser(self.path)).resolve().name  # which, unlike Path's, never raises
 
 
 def read_jsonl(content: bytes, source: str) -> Iterator[Record]:
@@ -101,10 +102,13 @@ def csv_rows(content: bytes, source: str) -> Iterator[tuple[str, list[str]]]:
         try:
             cells = next(table, None)
         except csv.Error as error:
+            long = "field limit" in str(error)
             raise ContrastError(
                 f"{source} line {begun}: bad CSV ({error})",
-                'cells with commas between them, in double quotes where they hold a comma, a line break or a "',
-                "correct the line",
+                f"at most {csv.field_size_limit():,} characters in a cell"
+                if long
+                else 'cells with commas between them, in double quotes where they hold a comma, a line break or a "',
+                "shorten the cell, or write the rows as JSONL" if long else "correct the line",
             ) from error
         if cells is None:
             break
@@ -202,8 +206,8 @@ def _checked_header(cells: list[str], at: str) -> list[str]:
 
 def _load(dataset: Dataset) -> Any:
     """All splits: a dictionary of tables."""
-    folder = Path(dataset.path).expanduser()
-    local = folder.is_dir()
+    folder = Path(os.path.expanduser(dataset.path))
+    local = os.path.isdir(folder)  # False, where Path's raises, for a name that no system takes
     if not local and (dataset.path.startswith((".", "/", "~")) or dataset.path.count("/") > 1):
         raise ContrastError(
             f"{dataset.asked}, where no folder is",

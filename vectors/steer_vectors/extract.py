@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from steer_vectors.contrast import ContrastSet, Label
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.estimate import Estimate, Method, estimate, method_of
 from steer_vectors.file import FORMAT, FORMAT_VERSION, Vector, check_model, library_version, model_metadata
+from steer_vectors.hooks import is_edited
 from steer_vectors.models import ChatModel
 from steer_vectors.refining import refined, refining_work
 from steer_vectors.selection import KL_BOUND, MAX_PROMPTS, By, Selection, select, selection_work
@@ -24,6 +25,7 @@ from steer_vectors.units import with_kl
 
 Shown = Callable[[Sequence[Asked], Label], Sequence[bool]]
 MAX_ROWS = 256  # of a class, kept for estimators that need activations themselves
+_LEAST_SHOWN = 0.1  # of the prompts of a class; a model that behaves so on fewer does so by chance
 
 
 def extract(
@@ -50,7 +52,8 @@ def extract(
         contrast: Prompts of both classes.
         estimator: How a direction is made of activations; see `steer_vectors.estimate.METHODS`.
         parameters: Of the estimator, by name.
-        spare: For "surgical": vectors of this model and point whose directions are left alone.
+        spare: For "surgical": vectors of this model and point whose directions are left alone. At a layer where one of them
+            has none, none is found.
         select_by: "causal", "cosmic" or "auc"; see `steer_vectors.selection`.
         layer: 0-based; chosen if not given.
         position: Negative offset from the end of the prompt, or 0 for the tokens that predict the answer. If not given:
@@ -58,22 +61,26 @@ def extract(
         point: Of every layer: what it puts out, takes in, or what its attention or MLP adds; see `Site`.
         winsorise: As in `capture`.
         exhaustive: Try every position at every layer.
-        shown: Says of prompts of a class whether the model really behaves so; the others are left out.
+        shown: Says of prompts of a class whether the model really behaves so; the others are left out. At least a tenth of each
+            class must be left.
         progress: Called as `progress(done, total)` after every batch, in prompts run.
         batch_tokens: Most tokens of a batch; default by device and free memory.
 
     Raises:
         ContrastError: No validation prompts while something must be chosen; classes that the model
-            cannot tell apart; an unknown estimator or parameter; a set without twins for an estimator of pairs.
-        SiteError: The model has no such layer, or a prompt no such position.
+            cannot tell apart; an unknown estimator, parameter or way to select; a set without twins for an estimator of pairs.
+        SiteError: The model is being steered, it has no such layer, or a prompt no such position.
         MismatchError: A vector to spare that was made on another model.
         ModelError: The tokenizer has no chat template.
     """
     live = model if isinstance(model, ChatModel) else model.model
     if layer is not None and not 0 <= layer < live.layers:
         raise SiteError(f"layer {layer}", f"0 to {live.layers - 1}", "choose a layer of this model")
+    if select_by not in get_args(By):
+        raise ContrastError(f"select_by {select_by!r}", " or ".join(get_args(By)), "choose one")
+    _require_plain(live)
     method = method_of(estimator, parameters or {})
-    spared = _directions(spare, live, point)
+    spared = _directions(spare, live, point, layer)
     original, counts = contrast, _counts(contrast)
     if shown is not None:
         contrast = _filtered(contrast, shown)
@@ -103,6 +110,9 @@ def extract(
         )
         for label, rows in zip(_LABELS, kept, strict=True)
     ]
+    # Where a vector to spare has no direction, none can spare it: no more is looked for than where the classes are the same.
+    unspared = sorted({gone for vector in spare for gone in vector.absent})
+    moments[0].mean[:, unspared] = moments[1].mean[:, unspared]
     found = estimate(estimator, *moments, spared=spared, parameters=parameters)
     if layer is not None and bool(found.absent[:, layer].all()):
         raise ContrastError(
@@ -174,11 +184,12 @@ def _filtered(contrast: ContrastSet, shown: Shown) -> ContrastSet:
             row for row, behaves in zip(rows, shown([r.asked for r in rows], label), strict=True) if behaves
         ]
         for split in ("train", "validation"):
-            had = any(row.split == split for row in rows)
-            if had and not any(row.label == label and row.split == split for row in kept):
+            had = sum(row.split == split for row in rows)
+            left = sum(row.label == label and row.split == split for row in kept)
+            if left < _LEAST_SHOWN * had:
                 raise ContrastError(
-                    f"a model that behaves as {label} on no {label} {split} prompt of {contrast.name}",
-                    "some of each class",
+                    f"a model that behaves as {label} on {left} of {had} {label} {split} prompts of {contrast.name}",
+                    f"at least {_LEAST_SHOWN:.0%} of each class",
                     "extract without the filter, or from another model or set",
                 )
     return contrast.of(kept)
@@ -203,7 +214,14 @@ def _kept(contrast: ContrastSet, method: Method) -> tuple[list[int], list[int]]:
     return first, second
 
 
-def _directions(spare: Sequence[Vector], model: ChatModel, point: Point) -> Tensor | None:
+def _require_plain(model: ChatModel) -> None:
+    if is_edited(model.hf):
+        raise SiteError(
+            "a model that is being steered or read", "one that is not", "extract outside the `with`"
+        )
+
+
+def _directions(spare: Sequence[Vector], model: ChatModel, point: Point, layer: int | None) -> Tensor | None:
     """`[m, l, d]` float64."""
     for vector in spare:
         check_model(vector, model)
@@ -212,6 +230,12 @@ def _directions(spare: Sequence[Vector], model: ChatModel, point: Point) -> Tens
                 f"a vector of {vector.point} to spare at {point}",
                 "one point",
                 "extract both at the same point",
+            )
+        if layer in vector.absent:
+            raise ContrastError(
+                f"a vector of {vector.concept} to spare, which has no direction at layer {layer}",
+                "one that has",
+                "choose another layer, or another vector",
             )
     return torch.stack([vector.directions for vector in spare]).double() if spare else None
 

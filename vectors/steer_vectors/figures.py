@@ -23,6 +23,7 @@ Kind = Literal["png", "svg"]
 _INK, _FAINT, _UNKNOWN = "#1f2328", "#8b929a", "#e6e8eb"
 _DARK = 0.6  # absolute cosine from which on a cell is dark enough for white letters
 _LONGEST = 40  # letters of a name that are shown
+_MOST_POSITIONS = 64  # the picture grows with them; chat templates end in ten or so
 
 
 def cosine_heatmap(comparison: Comparison, layer: int | None = None, kind: Kind = "png") -> bytes:
@@ -76,10 +77,16 @@ def selection_chart(vector: Vector, kind: Kind = "png") -> bytes:
         The bytes of the picture.
 
     Raises:
-        VectorFileError: A vector of which nothing was selected.
+        VectorFileError: A vector of which nothing was selected, or whose positions are more than 64 or no numbers.
     """
     scores = facts(vector, "scores", Scores)
     positions = json.loads(vector.meta["positions"] or "[]")
+    if len(positions) > _MOST_POSITIONS or not all(type(p) is int and p <= 0 for p in positions):
+        raise VectorFileError(
+            f"metadata positions = {vector.meta['positions']!r:.80}",
+            f"at most {_MOST_POSITIONS} whole numbers, none above 0",
+            "extract the vector again",
+        )
     if scores is None or vector.position not in positions or len(scores.separation.auc) != len(positions):
         raise VectorFileError(
             "a vector without selection scores",
@@ -108,10 +115,11 @@ def selection_chart(vector: Vector, kind: Kind = "png") -> bytes:
         markersize=11, markeredgewidth=2,
     )  # fmt: skip
     panels[0].set_title(
-        f"{vector.concept}: AUC of held-out prompts; the ring is the chosen site",
+        f"{_shown(vector.concept)}: AUC of held-out prompts; the ring is the chosen site",
         color=_INK,
         fontsize=11,
         loc="left",
+        parse_math=False,
     )
     bar = figure.colorbar(image, ax=panels[0], ticks=[0.5, 0.75, 1])
     bar.outline.set_visible(False)
@@ -135,7 +143,8 @@ def selection_chart(vector: Vector, kind: Kind = "png") -> bytes:
 
 
 def _shown(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+    bare = "".join(char if char.isprintable() else "?" for char in name)
+    return bare if len(bare) <= _LONGEST else f"{bare[: _LONGEST - 1]}…"
 
 
 def _written(value: float) -> str:

@@ -350,15 +350,20 @@ def _check_metadata(meta: Mapping[str, str]) -> None:
         if meta[key] and not _is_json(meta[key], kind):  # "" is unknown
             word = "list" if kind is list else "table"
             raise VectorFileError(
-                f"metadata {key} = {meta[key]!r:.80}", f"a {word} in JSON, or nothing", _AGAIN
+                f"metadata {key} = {meta[key]!r:.80}",
+                f"a {word} in JSON, its numbers finite, or nothing",
+                _AGAIN,
             )
 
 
 def _is_json(text: str, kind: type) -> bool:
     try:
-        return isinstance(json.loads(text), kind)
+        found = json.loads(text)
+        # Python reads NaN, 1e400 and half a character; nobody could be shown them as JSON.
+        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False
+    return isinstance(found, kind)
 
 
 def _check_agreement(vector: Vector) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,10 @@ def weight_fingerprint(hf: nn.Module) -> str:
     Raises:
         ModelError: Weights are not in memory (offloaded), so they cannot be sampled.
     """
-    return tensors_fingerprint(sorted(hf.named_parameters()))
+    # Once offloaded, tied weights are no longer one parameter.
+    tied = getattr(hf, "all_tied_weights_keys", None) or {}
+    own = [(name, p) for name, p in sorted(hf.named_parameters()) if not (p.is_meta and name in tied)]
+    return tensors_fingerprint((name, _present(hf, name, parameter)) for name, parameter in own)
 
 
 def tensors_fingerprint(tensors: Iterable[tuple[str, Tensor]]) -> str:
@@ -55,6 +59,21 @@ def template_hash(tokenizer: PreTrainedTokenizerBase) -> str:
     """SHA-256 of the chat template's source; "none" for a tokenizer without one."""
     template = tokenizer.chat_template
     return _hash_json(template) if template else "none"
+
+
+def _present(hf: nn.Module, name: str, parameter: Tensor) -> Tensor:
+    """The parameter itself, or where accelerate keeps it while its module does not run: on the CPU, or on disk."""
+    if not parameter.is_meta:
+        return parameter
+    names = name.split(".")
+    for depth in range(len(names)):  # the hook may be on any module around it
+        hook = getattr(hf.get_submodule(".".join(names[:depth])), "_hf_hook", None)
+        for own in getattr(hook, "hooks", [hook]):
+            kept = getattr(own, "weights_map", None)
+            if kept is not None:
+                with suppress(KeyError):  # it may not be asked what it holds
+                    return torch.as_tensor(kept[".".join(names[depth:])])
+    return parameter
 
 
 def _sample(parameter: Tensor) -> bytes:

@@ -49,6 +49,11 @@ def on_layers(hf: nn.Module, edits: Mapping[int, Edit] | Mapping[Site, Edit]) ->
             around.leave_if_empty()
 
 
+def is_edited(hf: nn.Module) -> bool:
+    """Whether somebody steers or reads the model now."""
+    return any(_KEY in vars(module) for module in hf.modules())
+
+
 class _Around:
     """What is done before and after the forward of one module, in this order.
 

@@ -73,7 +73,7 @@ def push(
     with tempfile.TemporaryDirectory(prefix="steerdial-") as stage:
         file = _staged(vector, filename, Path(stage))
         if _is_folder(repo):
-            return _push_to_folder(file, Path(repo).expanduser())
+            return _push_to_folder(file, _folder(repo))
         return _push_to_hub(file, str(repo), private)
 
 
@@ -140,6 +140,13 @@ def _is_folder(repo: str | Path) -> bool:
     if isinstance(repo, Path) or os.path.isdir(repo):
         return True
     return repo.startswith((".", "/", "~")) or repo.endswith("/") or repo.count("/") > 1 or "\\" in repo
+
+
+def _folder(repo: str | Path) -> Path:
+    place = os.path.expanduser(repo)
+    if place.startswith("~"):  # else a folder of that name would be made here
+        raise VectorFileError(f"{repo}, the folder of nobody here", "a folder", "write its whole path")
+    return Path(place)
 
 
 def _readme(old: bytes | None, file: Path, source: str | None) -> str:
@@ -224,11 +231,11 @@ def _fetched(repo: str | Path, filename: str | None, revision: str | None, stage
         return _download(str(repo), filename, revision, stage)
     if revision is not None:
         raise VectorFileError(f"revision {revision} of a folder", "no revision", "leave it out")
-    return _copy(Path(repo).expanduser(), filename, stage)
+    return _copy(_folder(repo), filename, stage)
 
 
 def _copy(folder: Path, filename: str | None, stage: Path) -> Path:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike `Path.is_dir`, without an error where a name is too long
         raise VectorFileError(f"no folder at {folder}", "a folder of vectors", "check the path")
     try:
         name = filename or _only([path.name for path in folder.glob(f"*{_ENDING}")], str(folder))

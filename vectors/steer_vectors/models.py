@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
@@ -79,8 +80,13 @@ class ChatModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        return torch.device(self.hf.device)
+        """Where the weights are; of offloaded ones, where they are brought to run."""
+        own = torch.device(self.hf.device)
+        if own.type != "meta":
+            return own
+        hooks = (getattr(module, "_hf_hook", None) for module in self.hf.modules())
+        runs = (getattr(hook, "execution_device", None) for hook in hooks)
+        return torch.device(next((where for where in runs if where is not None), "cpu"))
 
     def require_room(self, tokens: int) -> None:
         """Check that the model was made for so long a text: beyond its context it answers, and answers noise.
@@ -167,12 +173,13 @@ def decoder(hf: nn.Module) -> nn.Module:
 
 
 def _source(path: str) -> tuple[str, dict[str, Any]]:
-    local = Path(path).expanduser()
+    # Those of `os.path` have no errors of their own: no such user, or a name that is too long, is no file.
+    local = Path(os.path.expanduser(path))
     if local.suffix == ".gguf":
-        if not local.is_file():
+        if not os.path.isfile(local):
             raise ModelError(f"no file at {path}", "an existing .gguf file", "check the path")
         return str(local.parent), {"gguf_file": local.name}
-    if local.is_dir():
+    if os.path.isdir(local):
         if not (local / "config.json").is_file():
             raise ModelError(
                 f"{path}, a folder without config.json",
@@ -180,7 +187,7 @@ def _source(path: str) -> tuple[str, dict[str, Any]]:
                 "name the folder that holds config.json, weights and tokenizer",
             )
         return str(local), {}
-    if local.is_file() or path.startswith((".", "/", "~")) or path.count("/") > 1 or "\\" in path:
+    if os.path.isfile(local) or path.startswith((".", "/", "~")) or path.count("/") > 1 or "\\" in path:
         raise ModelError(f"no folder at {path}", "a model folder, a .gguf file or a hub id", "check the path")
     return path, {}
 

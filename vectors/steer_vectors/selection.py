@@ -20,6 +20,7 @@ from torch import Tensor
 from steer_vectors.capture import Progress, Tally, project
 from steer_vectors.chat import Asked
 from steer_vectors.contrast import ContrastSet
+from steer_vectors.errors import ContrastError
 from steer_vectors.estimate import Estimate
 from steer_vectors.models import ChatModel
 from steer_vectors.site import Point, Site
@@ -30,6 +31,8 @@ KL_BOUND = 0.1
 LAYER_SHARE = 0.8
 MAX_PROMPTS = 32
 DRAWS = 500  # resamples of the held-out prompts
+_FEW = 8  # with fewer held-out prompts of a class AUC and Cohen's d say little
+_LEAST_SPREAD = 1e-6  # of the distance of the means; below it rounding is what spreads
 
 
 class SelectionScore(NamedTuple):
@@ -38,7 +41,7 @@ class SelectionScore(NamedTuple):
     Args:
         layer: 0-based.
         position: Negative offset from the end of the prompt, or 0 for the tokens that predict the answer.
-        separation: Cohen's d of the two classes' projections.
+        separation: Cohen's d of the two classes' projections; 0 where they do not spread.
         auc: Chance that a positive prompt's projection is above a negative one's, 0 to 1.
         added: Mean rise of negative prompts when one class gap is added: of the refusal score (log-odds), or of the cosine
             with the positive class; None where no edit was run.
@@ -76,7 +79,8 @@ class Selection(NamedTuple):
         separation: Of every position and layer.
         tokens: Ids of the first tokens that the refusal score counts; empty where none are.
         repeats: Share of resamples of the held-out prompts in which the choice fell on the same layer.
-        warning: One line if no candidate passed, or if no first token tells the classes apart; else "".
+        warning: One line if no candidate passed, if no first token tells the classes apart, or if fewer than 8 prompts of a
+            class are held out; else "".
     """
 
     best: SelectionScore
@@ -126,7 +130,7 @@ def select(
         batch_tokens: As in `capture`.
 
     Raises:
-        ContrastError: A class has no validation prompt.
+        ContrastError: A class has no validation prompt, or no layer that may be chosen has a direction.
         SiteError, ModelError: As in `capture`.
     """
     positive = _spaced(contrast.select("positive", "validation"), max_prompts)
@@ -149,8 +153,9 @@ def select(
     ]
     separation = separate(*held_out)
     sites = _sites(estimate, layer)
+    few = _few(len(positive), len(negative))
     if by == "auc":
-        return _by_auc(held_out, separation, positions, sites)
+        return _by_auc(held_out, separation, positions, sites, few)
     trial: Trial = (
         Causal(
             model,
@@ -196,7 +201,7 @@ def select(
         )
         for (p, here), own in zip(tried, means, strict=True)
     ]
-    warning = "; ".join(filter(None, (trial.warning, "" if passed else _none_passed(scores[index]))))
+    warning = "; ".join(filter(None, (few, trial.warning, "" if passed else _none_passed(scores[index]))))
     repeats = _repeats(list(effects.values()), [here for _, here in tried], scores[index].layer)
     return Selection(scores[index], tuple(scores), separation, trial.tokens, repeats, warning)
 
@@ -207,12 +212,13 @@ Means = tuple[float, float, float | None]  # added, ablated, kl
 def choose(effects: Sequence[Means]) -> tuple[int, bool]:
     """Index of the candidate with the largest `added + ablated` among those that pass, and whether any does.
 
-    If none passes, the largest among the half with the least KL: the very least KL is that of a layer that does nothing.
+    If none passes, the largest among the half with the least KL: the very least KL is that of a layer that does nothing. Where
+    the KL was not looked at, the largest of all.
     """
     passing = [index for index, own in enumerate(effects) if _passes(*own)]
     if not passing:
         order = sorted(range(len(effects)), key=lambda index: effects[index][2] or 0.0)
-        passing, passed = order[: (len(order) + 1) // 2], False
+        passing, passed = order if effects[0][2] is None else order[: (len(order) + 1) // 2], False
     else:
         passed = True
     return max(passing, key=lambda index: effects[index][0] + effects[index][1]), passed
@@ -233,6 +239,12 @@ def _none_passed(best: SelectionScore) -> str:
         f"no candidate passed (adding must move the negative class, ablating the positive one, KL <= {KL_BOUND}); took layer "
         f"{best.layer}{kl}, where adding moves the score by {best.added:+.3g} and ablating by {best.ablated:+.3g}"
     )
+
+
+def _few(positive: int, negative: int) -> str:
+    least = min(positive, negative)
+    said = f"fewer than {_FEW} held-out prompts of a class ({least}): AUC and Cohen's d say little"
+    return said if least < _FEW else ""
 
 
 def _repeats(effects: Sequence[Effect], layers: Sequence[int], chosen: int) -> float:
@@ -261,6 +273,7 @@ def _by_auc(
     separation: Separation,
     positions: Sequence[int],
     sites: Sequence[tuple[int, int]],
+    few: str,
 ) -> Selection:
     def best_of(found: Separation) -> tuple[int, int]:
         # Several reach 1: among them the widest.
@@ -276,21 +289,24 @@ def _by_auc(
         again = separate(*(rows[torch.randint(len(rows), (len(rows),), generator=draw)] for rows in held_out))
         same += best_of(again)[1] == best[1]
     scores = tuple(score(at) for at in sites)
-    warning = "the site was chosen by AUC: no edit was tried"
+    warning = "; ".join(filter(None, (few, "the site was chosen by AUC: no edit was tried")))
     return Selection(score(best), scores, separation, (), same / DRAWS, warning)
 
 
 def separate(positive: Tensor, negative: Tensor) -> Separation:
     """How far apart two classes lie: Cohen's d, `(mean+ - mean-) / sqrt((var+ + var-) / 2)`, and AUC (Mann-Whitney U / nm).
 
+    d is 0 where the projections of neither class spread: one prompt of each says nothing of it.
+
     Args:
         positive: `[n, p, l]` projections of the positive class.
         negative: `[m, p, l]` projections of the other.
     """
     stds = [projections.std(0, correction=0) for projections in (positive, negative)]
-    pooled = ((stds[0].square() + stds[1].square()) / 2).sqrt().clamp_min(1e-12)
+    pooled = ((stds[0].square() + stds[1].square()) / 2).sqrt()
     above = (positive[:, None] > negative[None]).double() + 0.5 * (positive[:, None] == negative[None])
-    d = (positive.mean(0) - negative.mean(0)) / pooled
+    apart = positive.mean(0) - negative.mean(0)
+    d = torch.where(pooled > _LEAST_SPREAD * apart.abs(), apart / pooled, torch.zeros_like(apart))
     return Separation(d, above.mean((0, 1)), stds[0], stds[1])
 
 
@@ -328,9 +344,16 @@ def selection_work(
 def _sites(estimate: Estimate, layer: int | None) -> list[tuple[int, int]]:
     """Positions and layers that may be chosen: those that have a direction."""
     places, depth = estimate.absent.shape
-    return [
+    sites = [
         (p, here) for here in _eligible(depth, layer) for p in range(places) if not estimate.absent[p, here]
     ]
+    if not sites:
+        raise ContrastError(
+            "no direction at any layer that may be chosen",
+            f"one at a layer below {LAYER_SHARE:g} of the depth",
+            "name a layer that has one, or another position or point",
+        )
+    return sites
 
 
 def _eligible(depth: int, layer: int | None) -> list[int]:

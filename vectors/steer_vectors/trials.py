@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from steer_kernels import Table, add_table, affine_table, edit_
+from steer_kernels.table import terms
 from steer_vectors.backends import Batch
 from steer_vectors.capture import Progress, Tally, activations, batches, prompt_of
 from steer_vectors.chat import Answered, Asked, prompt_ids
@@ -29,6 +30,7 @@ from steer_vectors.site import Point, Site
 _TOKEN_MARGIN = 0.02
 _FALLBACK_TOKENS = 5
 _EPSILON = 1e-8
+_FAR = 1e6  # nats, for what has no number
 _LOW_SHARE = 0.1  # of the layers that COSMIC looks at
 
 
@@ -175,7 +177,7 @@ class Causal:
         return Effect(
             refusal_scores(added, self.tokens) - self._plain_negative,
             self._plain_positive - refusal_scores(ablated, self.tokens),
-            kl.double().cpu(),
+            kl.double().nan_to_num(_FAR, posinf=_FAR).cpu(),  # of models that mask logits
         )
 
 
@@ -265,7 +267,11 @@ def _edits(candidate: Candidate, model: ChatModel) -> tuple[dict[Site, Callable[
     """One gap added, and the reading set to the negative mean."""
     unit, read = candidate.unit, candidate.read
     add = add_table(unit, candidate.positive - candidate.negative)
-    remove = affine_table(unit, candidate.negative, read)
+    if read is None:
+        remove = affine_table(unit, candidate.negative)
+    else:  # also of a null-space map, whose reading is not that of what it writes: its move is taken back
+        undo = terms(1, offset=candidate.negative, gain=-1.0)
+        remove = Table(read.float()[None].contiguous(), unit.float()[None].contiguous(), undo)
     return tuple({candidate.site: partial(_edit, table.to(model.device))} for table in (add, remove))
 
 

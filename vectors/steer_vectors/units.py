@@ -19,7 +19,8 @@ from steer_kernels import add_table, edit_
 from steer_vectors.capture import Progress, prompt_of
 from steer_vectors.chat import Asked, prompt_ids
 from steer_vectors.contrast import ContrastSet
-from steer_vectors.errors import VectorFileError
+from steer_vectors.errors import SiteError, VectorFileError
+from steer_vectors.evidence import Units, facts
 from steer_vectors.file import Vector
 from steer_vectors.greedy import greedy, left_padded
 from steer_vectors.hooks import on_layers
@@ -47,9 +48,13 @@ def convert(vector: Vector, strength: float, given: Unit, wanted: Unit, layer: i
         layer: For gap and norm; default the vector's. "kl" is known at that one only.
 
     Raises:
-        VectorFileError: The file does not say it: it was imported, or no strength up to 64 gaps reaches 1 nat.
+        VectorFileError: The file does not say it: it was imported, or no strength up to 64 gaps reaches 1 nat. Or it
+            says something else than units.
+        SiteError: No such layer.
     """
     at = vector.layer if layer is None else layer
+    if not 0 <= at < vector.layers:
+        raise SiteError(f"layer {at}", f"0 to {vector.layers - 1}", "choose a layer of the vector's model")
     return strength * _gaps(vector, given, strength, at) / _gaps(vector, wanted, strength, at)
 
 
@@ -57,19 +62,19 @@ def _gaps(vector: Vector, unit: Unit, sign: float, layer: int) -> float:
     """How many gaps one unit is."""
     if unit == "gap":
         return 1.0
-    known = vector.units
-    worth: object = None
-    if unit == "norm" and "norm" in known:
-        worth = known["norm"][layer] / vector.gap(layer) if vector.gap(layer) else None
-    elif unit == "kl" and layer == vector.layer:
-        worth = known.get("kl", {}).get("plus" if sign >= 0 else "minus")
-    if not isinstance(worth, float | int) or not worth:
+    known = facts(vector, "units", Units) or Units()
+    worth: float | None = None
+    if unit == "norm" and known.norm and vector.gap(layer):
+        worth = known.norm[layer] / vector.gap(layer)
+    elif unit == "kl" and known.kl is not None and layer == vector.layer:
+        worth = known.kl.plus if sign >= 0 else known.kl.minus
+    if not worth:
         raise VectorFileError(
             f"a vector that does not say what 1 {unit} is at layer {layer}",
             " or ".join(UNITS),
             "use gaps, or extract the vector again at this layer",
         )
-    return float(worth)
+    return worth
 
 
 class KLStrengths(NamedTuple):

@@ -7,6 +7,7 @@ with `hf:` is a hub id or a folder, then, if needed, `?config=NAME&split=NAME`.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +87,7 @@ def read_table(path: str) -> Table:
     try:
         if path.startswith(PREFIX):
             return _dataset(path)
-        file = Path(path).expanduser()
+        file = Path(os.path.expanduser(path))
         return _reader(file)(file)
     except ContrastError as error:
         raise SuiteError(error.got, error.expected, error.do) from error

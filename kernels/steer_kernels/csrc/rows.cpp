@@ -16,6 +16,7 @@
 namespace {
 
 constexpr int64_t L = 16;
+constexpr double kLeastLeft = 1e-6;  // of a row's length
 typedef float Vec __attribute__((vector_size(64)));
 typedef uint32_t UVec __attribute__((vector_size(64)));
 typedef uint16_t HVec __attribute__((vector_size(32)));
@@ -267,8 +268,12 @@ void edit_row(void *at, const void *after, const Edit &e, const float *strength,
   copy<Io, F32>(row, scratch, e.d);
   for (int64_t j = 0; j < e.k; j++) add_scaled<F32>(scratch, e.write + j * e.step, c[j], e.d, nullptr);
   if (e.keep_norm) {
-    float ratio = (float)(length<Io>(row, e.d) / std::fmax(length<F32>(scratch, e.d), 1e-300));
-    for (int64_t i = 0; i < e.d; i++) scratch[i] *= ratio;
+    double before = length<Io>(row, e.d), after = length<F32>(scratch, e.d);
+    // Of a row that lies in what was removed only rounding is left, and that is not made long again.
+    if (after > kLeastLeft * before) {
+      float ratio = (float)(before / after);
+      for (int64_t i = 0; i < e.d; i++) scratch[i] *= ratio;
+    }
   }
   copy<F32, Io>(scratch, row, e.d);
 }

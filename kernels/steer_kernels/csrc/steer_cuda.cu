@@ -153,7 +153,8 @@ __device__ void edit_row(typename Io::T *row, const float *strength, const Edit 
     double before = square<Io, V>(row, e.d), after = 0;
     each<Io, V>(row, e.d, [&](int i, float h) { after += (double)moved(i, h) * moved(i, h); });
     after = sum(after);
-    ratio = (float)(sqrt(before) / (after > 1e-300 ? sqrt(after) : 1e-150));
+    // Of a row that lies in what was removed only rounding is left, and that is not made long again.
+    if (sqrt(after) > 1e-6 * sqrt(before)) ratio = (float)(sqrt(before) / sqrt(after));
   }
   for (int i = threadIdx.x * V; i < e.d; i += blockDim.x * V) {
     auto *at = (Pack<typename Io::T, V> *)(row + i);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def check(config: Any, version: str) -> None:
         return
     if not TESTED[0] <= ".".join(version.split(".")[:2]) < TESTED[1]:
         raise PlanError(f"vLLM {version}", f"{TESTED[0]} to below {TESTED[1]}", "install a tested version")
-    path = str(Path(found["policy"]).expanduser().resolve())
+    path = str(Path(os.path.expanduser(found["policy"])).resolve())
     policy = Policy.load(path)
     policy_at(path, policy.hash)  # kept for the requests to come, whatever becomes of the file
     plan, sha256 = policy.plan, policy.hash

@@ -254,7 +254,13 @@ def test_the_losses_of_a_cone_are_over_its_basis_and_what_is_drawn_from_it(tiny_
     answers = ["Sure, here", "red"]
     prompts = ["Count", "Write a boat."]
     asked = [Answered(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
-    contrast = _train_only(asked, list(reversed(asked)))
+    both = _train_only(asked, [Answered("Hi", "red")])
+    rows = [
+        both.examples[at]._replace(id=f"{label}-{at}", label=label)
+        for label, order in (("positive", (0, 1)), ("negative", (1, 0)))
+        for at in order
+    ]
+    contrast = replace(both, examples=tuple(rows))
     result = refine(model, contrast, units, 2, gap=gap, steps=1, seed=seed)
     draw, found = _draw(seed), []
     encode = partial(model.tokenizer.encode, add_special_tokens=False)
