@@ -192,6 +192,8 @@ def test_a_refined_vector_speaks_of_the_direction_that_it_has(
     above, below = (rows[:, 0, 2] @ row.directions[2] for rows in held)
     spread = ((above.var(correction=0) + below.var(correction=0)) / 2).sqrt()
     assert score["separation"] == pytest.approx(float((above.mean() - below.mean()) / spread), rel=1e-3)
+    assert row.scores["separation"]["auc"][0][2] == score["auc"]
+    assert row.scores["separation"]["auc"][0][1] == plain.scores["separation"]["auc"][0][1]
     assert score["added"] != plain.scores["candidates"][0]["added"]
     assert row.units["norm"] == plain.units["norm"]
     assert row.units["kl"] != plain.units["kl"]

@@ -125,4 +125,7 @@ def _tried(model: ChatModel, contrast: ContrastSet, vector: Vector) -> Vector:
         if (own["layer"], own["position"]) != (vector.layer, vector.position)
     ]
     scores["candidates"] = [*before, found.best._asdict()]
+    at = json.loads(vector.meta["positions"]).index(vector.position)
+    for name, column in found.separation._asdict().items():
+        scores["separation"][name][at][vector.layer] = float(column[0, vector.layer])
     return replace(vector, meta={**vector.meta, "scores": json.dumps(scores), "warning": found.warning})
