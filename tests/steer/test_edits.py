@@ -11,6 +11,7 @@ from steer.apply import check_liveness, steered
 from steer.errors import PlanError
 from steer.plan import Edit, Gate, Plan
 from steer.recipe import compile_plan
+from steer_kernels import TableError
 from steer_vectors.hooks import on_layers
 
 IDS = torch.tensor([[5, 6, 7, 8, 9], [10, 11, 12, 13, 14]])
@@ -94,7 +95,9 @@ def test_a_gate_and_a_kept_norm(model, make_vector, kind):
 def test_a_reading_of_its_own(model, make_vector, kind):
     """What LEACE and null-space maps carry: moved along one direction, as far as another one sees."""
     first, second = _vectors(model, make_vector)
-    read = 0.3 * second.directions + first.directions
+    units = first.directions
+    across = second.directions - (second.directions * units).sum(-1, keepdim=True) * units
+    read = units + 0.3 * across  # of what is written it reads 1, so what is set is read again
     vector = replace(first, read=read)
     settings = {"affine": {"to": 0.5}, "clamp": {"low": 0.25, "high": 0.5}, "map": {}}[kind]
     before, after = _before_after(model, Plan((Edit(kind, vector, (LAYER,), **settings),)), 0.7)
@@ -103,6 +106,15 @@ def test_a_reading_of_its_own(model, make_vector, kind):
     torch.testing.assert_close(
         after, before + 0.7 * f * vector.directions[LAYER].double(), rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("kind", ["affine", "clamp"])
+def test_a_reading_by_which_nothing_can_be_set_is_refused(tiny_llama, make_vector, kind):
+    first, _ = _vectors(tiny_llama, make_vector)
+    vector = replace(first, read=2 * first.directions)
+    plan = Plan((Edit(kind, vector, (LAYER,), **({"low": 0.0} if kind == "clamp" else {})),))
+    with pytest.raises(TableError, match="read @ units.T the identity"):
+        compile_plan(plan, tiny_llama)
 
 
 def test_a_soft_gate_is_a_sigmoid_of_the_cosine(model, make_vector):

@@ -86,7 +86,7 @@ class ChatModel:
             return own
         hooks = (getattr(module, "_hf_hook", None) for module in self.hf.modules())
         runs = (getattr(hook, "execution_device", None) for hook in hooks)
-        return torch.device(next((where for where in runs if where is not None), "cpu"))
+        return torch.device(next((where for where in runs if where is not None), own))
 
     def require_room(self, tokens: int) -> None:
         """Check that the model was made for so long a text: beyond its context it answers, and answers noise.
