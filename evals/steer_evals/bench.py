@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from steer.apply import Strength, check_liveness, steered
+from steer.apply import Strength, steered
 from steer.gates import log_odds
+from steer.liveness import check_liveness
 from steer.plan import ELSE, Edit, Plan, Probe
 from steer.recipe import Recipe, compile_plan
 from steer_vectors.file import FORMAT, FORMAT_VERSION, METADATA_KEYS, Vector, model_metadata

@@ -16,7 +16,8 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from steer.apply import check_liveness, steered
+from steer.apply import steered
+from steer.liveness import check_liveness
 from steer.plan import Edit, Plan
 from steer.recipe import Recipe, compile_plan
 from steer_evals.bench import benchmark_vector

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from steer.apply import as_plan, check_liveness, strength_rows
+from steer.apply import as_plan, strength_rows
+from steer.liveness import check_liveness
 from steer.plan import Plan
 from steer.recipe import Recipe, compile_plan
 from steer_evals.answering import Part, Progress, Sampling, Worker

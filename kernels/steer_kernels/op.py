@@ -93,13 +93,14 @@ def edit_(hidden: Tensor, table: Table, strength: Tensor | float) -> Tensor:
     else:
         try:
             (_run or _prepared())(hidden, packed, strength)
-            if is_grad_enabled():  # who saved these activations for a backward pass must hear of it
-                increment_version(hidden)
         except RuntimeError:
             _explain(hidden, table, strength)
             if hidden.stride(-1) == 1 and hidden.dtype in DTYPES:
                 raise
             naive.edit_(hidden, *table.arguments, strength)  # what the compiled paths do not take
+        else:  # who saved these activations for a backward pass must hear of it
+            if is_grad_enabled() and not hidden.is_inference():
+                increment_version(hidden)
     return hidden
 
 

@@ -29,9 +29,10 @@ from torch import Tensor
 from transformers import GenerationConfig, StoppingCriteriaList
 
 import steer
-from steer.apply import check_liveness, steered
+from steer.apply import steered
 from steer.asked import asked, dtype_of
 from steer.errors import PlanError
+from steer.liveness import check_liveness
 from steer.recipe import Recipe, compile_plan
 from steer_vectors.chat import Message, prompt_ids
 from steer_vectors.greedy import ends, left_padded, own_settings_aside

@@ -24,10 +24,11 @@ from lm_eval.models.huggingface import HFLM
 from torch import Tensor
 
 import steer
-from steer.apply import check_liveness, decide, steered, strength_rows
+from steer.apply import decide, steered, strength_rows
 from steer.asked import asked, dtype_of
 from steer.dials import Policy
 from steer.errors import PlanError
+from steer.liveness import check_liveness
 from steer.plan import Plan
 from steer.recipe import Recipe, compile_plan
 from steer.scope import Places

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from steer.apply import check_liveness
 from steer.dials import Policy
 from steer.errors import PlanError
+from steer.liveness import check_liveness
 from steer.plan import Plan
 from steer.recipe import Recipe, compile_plan
 from steer.server.audit import Audit

@@ -388,6 +388,16 @@ def test_a_backward_pass_hears_of_the_change(path):
         loss.backward()
 
 
+def test_activations_of_inference_mode_are_edited_outside_of_it():
+    """They count no versions, and nobody can want a gradient through them. (Plain torch refuses all changes of them.)"""
+    assert op.chosen_path().path == "cpp", op.chosen_path().reason
+    table = ablate_table(_units(2, 8))
+    with torch.inference_mode():
+        hidden = torch.randn(3, 8, generator=_draw(6))
+        expected = edit_(hidden.clone(), table, 0.5)
+    assert torch.equal(edit_(hidden, table, 0.5), expected)
+
+
 def test_a_table_does_not_change_with_what_it_was_made_from(path):
     unit = _units(1, 8)[0].contiguous()
     hidden, table = torch.randn(3, 8, generator=_draw(5)), ablate_table(unit)

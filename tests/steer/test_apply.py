@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import OPTConfig, OPTForCausalLM
 
-from steer.apply import check_liveness, steered
+from steer.apply import steered
 from steer.errors import LivenessError, PlanError
+from steer.liveness import check_liveness
 from steer.plan import Edit, Plan
 from steer.recipe import Recipe, compile_plan
 from steer_evals.plain import generate

@@ -7,8 +7,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from steer.apply import check_liveness, steered
+from steer.apply import steered
 from steer.errors import PlanError
+from steer.liveness import check_liveness
 from steer.plan import Edit, Gate, Plan
 from steer.recipe import compile_plan
 from steer_kernels import TableError

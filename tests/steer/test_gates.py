@@ -7,10 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steer.apply import check_liveness, decide, steered
+from steer.apply import decide, steered
 from steer.continuous import continuous
 from steer.errors import PlanError
 from steer.gates import Gauge, log_odds, shares
+from steer.liveness import check_liveness
 from steer.plan import Edit, Plan, Probe
 from steer.recipe import compile_plan
 from steer_evals.engine import Row, write

@@ -26,7 +26,7 @@ def weight_fingerprint(hf: nn.Module) -> str:
     tell the twice rounded weights from others.
 
     Raises:
-        ModelError: Weights are not in memory (offloaded), so they cannot be sampled.
+        ModelError: Weights are nowhere (on meta, and offloaded by nobody), so they cannot be sampled.
     """
     # Once offloaded, tied weights are no longer one parameter.
     tied = getattr(hf, "all_tied_weights_keys", None) or {}
@@ -43,7 +43,9 @@ def tensors_fingerprint(tensors: Iterable[tuple[str, Tensor]]) -> str:
     digest = hashlib.sha256()
     for name, tensor in tensors:
         if tensor.is_meta:
-            raise ModelError(f"{name} offloaded to disk", "weights in memory", "load without offloading")
+            raise ModelError(
+                f"{name} on meta, without weights", "weights in memory or offloaded", "load the model whole"
+            )
         digest.update(json.dumps([name, list(tensor.shape)]).encode())
         digest.update(_sample(tensor))
     return digest.hexdigest()
