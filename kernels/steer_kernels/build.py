@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 _SOURCES = Path(__file__).parent / "csrc"
-_FLAGS = ["-std=c++20", "-fPIC", "-O3", "-Wno-psabi"]
+_FLAGS = ["-std=c++20", "-fPIC", "-O3", "-ffp-contract=off", "-Wno-psabi"]
 # One object per instruction set; which is run is decided on the machine that runs it.
 _SETS: dict[str, list[str]] = {"base": []}
 if platform.machine() == "x86_64":

@@ -44,6 +44,7 @@ def _on(name, hidden, table, strength):
     if name == "naive":
         op.naive.edit_(hidden, *table.arguments, given)
     else:
+        assert op.chosen_path().path == "cpp", op.chosen_path().reason  # and is loaded by being chosen
         torch.ops.steer.edit_(hidden, table.packed, given)
     return hidden
 
@@ -257,11 +258,40 @@ def test_rows_beyond_the_caches_equal_those_within(path, edit, dtype):
         )
 
 
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_a_row_beyond_blocks_keeps_its_bits(edit, dtype):
+    """The C++ path edits several rows together: to the bit as each alone, whichever of them are left out."""
+    for d, draw in ((33, 0), (64, 1), (1031, 2)):
+        hidden = torch.randn(23, d, generator=_draw(draw)).to(dtype)
+        strength = torch.randn(23, 2, generator=_draw(draw)) * (torch.arange(23) % 5 != 3)[:, None]
+        table = _edits(2, d)[edit][0]
+        for own in (table, table.gated(Gate(_units(1, d, seed=6)[0], 0.0)), table.keeping_norm()):
+            together = _on("cpp", hidden.clone(), own, strength)
+            alone = [_on("cpp", row[None].clone(), own, s) for row, s in zip(hidden, strength, strict=True)]
+            assert torch.equal(together, torch.cat(alone))
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_no_nan_is_rounded_to_a_number(path, dtype):
+    """A NaN may have any bits below: those next to the sign's, which rounding would carry into, and signalling ones."""
+    integer, bits = {
+        torch.float32: (torch.int32, [0x7FFFFFFF, -1, 0x7F800001]),
+        torch.bfloat16: (torch.int16, [0x7FFF, -1, 0x7F81]),
+        torch.float16: (torch.int16, [0x7FFF, -1, 0x7C01]),
+    }[dtype]
+    of_a_row = torch.tensor(bits, dtype=integer).view(dtype)[:, None].expand(3, 70).contiguous()
+    assert edit_(of_a_row, add_table(_units(1, 70), 1.0), 1.0).isnan().all()
+    strength = torch.tensor([0x7FFFFFFF, -1, 0x7F800001], dtype=torch.int32).view(torch.float32)[:, None]
+    for table in (add_table(_units(1, 70), 1.0), add_table(_units(1, 70), 1.0).keeping_norm()):
+        assert edit_(torch.ones(3, 70, dtype=dtype), table, strength).isnan().all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ["avx2", "base"])
 def test_older_instruction_sets_pass_the_same_tests(isa):
     """In another process, for the choice is made once; this machine's best is what every other test runs."""
-    laws = "(formula or gate or norm or lengths or beyond or projections or independent) and cpp"
+    laws = "(formula or gate or norm or lengths or beyond or projections or independent or nan) and (cpp or blocks)"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", laws]
     done = subprocess.run(command, env=os.environ | {"STEER_CPU_ISA": isa}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:]

@@ -1,9 +1,10 @@
-// The equation for one row. Compiled once per instruction set (-DISA=base|avx2|avx512); knows no torch.
+// The equation for a few rows. Compiled once per instruction set (-DISA=base|avx2|avx512); knows no torch.
 //
 //   p = R h;  f = offset + gain p + (clamp(p, low, high) - p) + radial rho;  h' = h + W^T (s g(h) f)
 //
-// Arithmetic is float32 on vectors of 16; sums run in four independent accumulators, so that none waits for the last.
-// Rows that lie beyond the caches are read whole while the next one is fetched, and then written: a single core waits
+// Arithmetic is float32 on vectors of 16. A direction is read once for all rows of a block: with the rows themselves it
+// fills the first cache. A row is summed in the same order alone and in a block, so that neighbours never change it.
+// Rows that lie beyond the caches are read whole while the next ones are fetched, and then written: a single core waits
 // on memory where it mixes the two.
 #include "rows.h"
 
@@ -17,6 +18,11 @@ namespace {
 
 constexpr int64_t L = 16;
 constexpr double kLeastLeft = 1e-6;  // of a row's length
+#if defined(__AVX512F__)
+constexpr int kBlock = 4;
+#else
+constexpr int kBlock = 2;  // half the registers
+#endif
 typedef float Vec __attribute__((vector_size(64)));
 typedef uint32_t UVec __attribute__((vector_size(64)));
 typedef uint16_t HVec __attribute__((vector_size(32)));
@@ -52,7 +58,8 @@ struct F32 {
 
 struct BF16 {
   using T = uint16_t;
-  // Rounded to nearest, ties to even, in the upper halves. Adding would carry a NaN into the sign.
+  // Rounded to nearest, ties to even, in the upper halves. A NaN stays one: those of bfloat16 activations, and what
+  // arithmetic makes, are quiet and have zeros below, so that nothing is carried into the sign.
 #if defined(__AVX512BW__)
   // By hand: compilers widen and narrow through halves of a vector, at half the speed.
   static Vec load(const T *at) {
@@ -60,8 +67,7 @@ struct BF16 {
   }
   static __m512i rounded(Vec v) {
     UVec u = bits<UVec>(v);
-    __mmask16 nan = _mm512_cmp_ps_mask(bits<__m512>(v), bits<__m512>(v), _CMP_UNORD_Q);
-    return _mm512_mask_mov_epi32(bits<__m512i>(u + 0x7fff + ((u >> 16) & 1)), nan, _mm512_set1_epi32(0x7fc00000));
+    return bits<__m512i>(u + 0x7fff + ((u >> 16) & 1));
   }
   static void store(T *at, Vec v) {
     _mm256_storeu_si256((__m256i *)at, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded(v), 16)));
@@ -74,8 +80,8 @@ struct BF16 {
 #else
   static Vec load(const T *at) { return bits<Vec>(__builtin_convertvector(load_as<HVec>(at), UVec) << 16); }
   static UVec rounded(Vec v) {
-    UVec u = bits<UVec>(v), nan = bits<UVec>(v != v);
-    return ((u + 0x7fff + ((u >> 16) & 1)) & ~nan) | (nan & 0x7fc00000);
+    UVec u = bits<UVec>(v);
+    return u + 0x7fff + ((u >> 16) & 1);
   }
   static void store(T *at, Vec v) { store_as(at, __builtin_convertvector(rounded(v) >> 16, HVec)); }
   static void store(T *at, Vec a, Vec b) { store(at, a), store(at + L, b); }
@@ -116,19 +122,19 @@ struct F16 {
   static void store(T *at, Vec a, Vec b) { store(at, a), store(at + L, b); }
 };
 
-// The last few numbers of a row travel through a padded vector, so that there is one arithmetic.
-template <class Io>
-inline Vec load_part(const typename Io::T *at, int64_t n) {
-  typename Io::T part[L] = {};
-  std::memcpy(part, at, n * sizeof *at);
-  return Io::load(part);
-}
-
-template <class Io>
-inline void store_part(typename Io::T *at, Vec v, int64_t n) {
-  typename Io::T part[L];
-  Io::store(part, v);
-  std::memcpy(at, part, n * sizeof *at);
+// x + a b, rounded once where the machine can. Not left to the compiler (-ffp-contract=off): it may choose otherwise for a
+// row alone than for a block.
+inline Vec fused(Vec x, Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return bits<Vec>(_mm512_fmadd_ps(bits<__m512>(a), bits<__m512>(b), bits<__m512>(x)));
+#elif defined(__FMA__)
+  __m256 of_x[2], of_a[2], of_b[2];
+  std::memcpy(of_x, &x, sizeof x), std::memcpy(of_a, &a, sizeof a), std::memcpy(of_b, &b, sizeof b);
+  for (int i = 0; i < 2; i++) of_x[i] = _mm256_fmadd_ps(of_a[i], of_b[i], of_x[i]);
+  return bits<Vec>(of_x);
+#else
+  return x + a * b;
+#endif
 }
 
 inline float sum(Vec v) {
@@ -137,71 +143,94 @@ inline float sum(Vec v) {
   return total;
 }
 
-// Asks for n numbers that will be needed soon; no fault wherever they are.
+// 32 numbers, the step of every loop.
+struct Two {
+  Vec a, b;
+};
+
+// Calls each(i, n) for the n numbers from i on: 32, and what is left of a row.
+template <class Each>
+inline void columns(int64_t d, Each each) {
+  int64_t i = 0;
+  for (; i + 2 * L <= d; i += 2 * L) each(i, 2 * L);
+  if (i < d) each(i, d - i);
+}
+
+// The last few numbers travel through padded vectors, so that there is one arithmetic.
+template <class Io>
+inline Two load(const typename Io::T *at, int64_t n) {
+  if (n == 2 * L) return {Io::load(at), Io::load(at + L)};
+  typename Io::T part[2 * L] = {};
+  std::memcpy(part, at, n * sizeof *at);
+  return {Io::load(part), Io::load(part + L)};
+}
+
+template <class Io>
+inline void store(typename Io::T *at, Two v, int64_t n) {
+  if (n == 2 * L) return Io::store(at, v.a, v.b);
+  typename Io::T part[2 * L];
+  Io::store(part, v.a, v.b);
+  std::memcpy(at, part, n * sizeof *at);
+}
+
+// Asks for 32 numbers that will be needed soon; no fault wherever they are.
 template <class T>
-inline void fetch(const T *at, int64_t n) {
-  for (int64_t i = 0; i < n; i += 64 / sizeof(T)) __builtin_prefetch(at + i, 0, 2);
+inline void fetch(const T *at) {
+  for (int64_t i = 0; i < 2 * L; i += 64 / sizeof(T)) __builtin_prefetch(at + i, 0, 2);
 }
 
-// <x, r>
-template <class Io>
-float dot(const typename Io::T *x, const float *r, int64_t d, const typename Io::T *next) {
-  Vec a = {}, b = {}, c = {}, e = {};
-  int64_t i = 0;
-  for (; i + 4 * L <= d; i += 4 * L) {
-    if (next) fetch(next + i, 4 * L);
-    a += Io::load(x + i) * F32::load(r + i);
-    b += Io::load(x + i + L) * F32::load(r + i + L);
-    c += Io::load(x + i + 2 * L) * F32::load(r + i + 2 * L);
-    e += Io::load(x + i + 3 * L) * F32::load(r + i + 3 * L);
-  }
-  for (; i + L <= d; i += L) a += Io::load(x + i) * F32::load(r + i);
-  if (i < d) b += load_part<Io>(x + i, d - i) * load_part<F32>(r + i, d - i);
-  return sum((a + b) + (c + e));
+// p = <x, r> of each row
+template <class Io, int B>
+void dots(typename Io::T *const *rows, const float *r, int64_t d, int64_t ahead, float *p) {
+  Two sums[B] = {};
+  columns(d, [&](int64_t i, int64_t n) {
+    Two own = load<F32>(r + i, n);
+    for (int b = 0; b < B; b++) {
+      if (ahead) fetch(rows[b] + ahead + i);
+      Two x = load<Io>(rows[b] + i, n);
+      sums[b] = {fused(sums[b].a, x.a, own.a), fused(sums[b].b, x.b, own.b)};
+    }
+  });
+  for (int b = 0; b < B; b++) p[b] = sum(sums[b].a + sums[b].b);
 }
 
-// x += c w
-template <class Io>
-void add_scaled(typename Io::T *x, const float *w, float c, int64_t d, const typename Io::T *next) {
-  int64_t i = 0;
-  for (; i + 2 * L <= d; i += 2 * L) {
-    if (next) fetch(next + i, 2 * L);
-    Vec a = Io::load(x + i) + c * F32::load(w + i);
-    Vec b = Io::load(x + i + L) + c * F32::load(w + i + L);
-    Io::store(x + i, a, b);
-  }
-  for (; i + L <= d; i += L) Io::store(x + i, Io::load(x + i) + c * F32::load(w + i));
-  if (i < d) store_part<Io>(x + i, load_part<Io>(x + i, d - i) + c * load_part<F32>(w + i, d - i), d - i);
+// Calls then(x + c W, b, i, n) for the n numbers from i on, of every row b.
+template <class Io, int B, class Then>
+inline void moved(typename Io::T *const *rows, const Edit &e, const float *c, int64_t ahead, Then then) {
+  columns(e.d, [&](int64_t i, int64_t n) {
+    Two x[B];
+    for (int b = 0; b < B; b++) {
+      if (ahead) fetch(rows[b] + ahead + i);
+      x[b] = load<Io>(rows[b] + i, n);
+    }
+    for (int64_t j = 0; j < e.k; j++) {
+      Two own = load<F32>(e.write + j * e.step + i, n);
+      for (int b = 0; b < B; b++) {
+        Vec share = Vec{} + c[b * e.k + j];
+        x[b] = {fused(x[b].a, share, own.a), fused(x[b].b, share, own.b)};
+      }
+    }
+    for (int b = 0; b < B; b++) then(x[b], b, i, n);
+  });
 }
 
-template <class From, class To>
-void copy(const typename From::T *from, typename To::T *to, int64_t d) {
-  int64_t i = 0;
-  for (; i + L <= d; i += L) To::store(to + i, From::load(from + i));
-  if (i < d) store_part<To>(to + i, load_part<From>(from + i, d - i), d - i);
+// As `moved`, of one row that stays.
+template <class Io, class Then>
+inline void still(const typename Io::T *row, int64_t d, Then then) {
+  columns(d, [&](int64_t i, int64_t n) { then(load<Io>(row + i, n), 0, i, n); });
 }
 
-// |x|; where a square would leave float32, again in double.
-template <class Io>
-double length(const typename Io::T *x, int64_t d) {
-  Vec a = {}, b = {};
-  int64_t i = 0;
-  for (; i + 2 * L <= d; i += 2 * L) {
-    Vec u = Io::load(x + i), v = Io::load(x + i + L);
-    a += u * u;
-    b += v * v;
-  }
-  for (; i < d; i += L) {
-    Vec u = load_part<Io>(x + i, d - i < L ? d - i : L);
-    a += u * u;
-  }
-  float square = sum(a + b);
+// |x| of the row that `each` goes through, by `still` or `moved`; where a square would leave float32, again in double.
+template <class Each>
+double length(Each each) {
+  Vec squares = {};
+  each([&](Two x, int, int64_t, int64_t) { squares = fused(fused(squares, x.a, x.a), x.b, x.b); });
+  float square = sum(squares);
   if (square > 1e-20f && square < 1e30f) return std::sqrt((double)square);
   double exact = 0;
-  for (i = 0; i < d; i += L) {
-    Vec u = load_part<Io>(x + i, d - i < L ? d - i : L);
-    for (int j = 0; j < L; j++) exact += (double)u[j] * u[j];
-  }
+  each([&](Two x, int, int64_t, int64_t) {
+    for (int i = 0; i < L; i++) exact += (double)x.a[i] * x.a[i] + (double)x.b[i] * x.b[i];
+  });
   return std::sqrt(exact);
 }
 
@@ -229,59 +258,72 @@ void change(float *p, const Edit &e) {
 }
 
 template <class Io>
-float gate(const typename Io::T *row, const Edit &e) {
+float gate(typename Io::T *row, const Edit &e) {
   if (!e.query) return 1;
-  double cosine = dot<Io>(row, e.query, e.d, nullptr) / std::fmax(length<Io>(row, e.d), 1e-300);
+  float p;
+  dots<Io, 1>(&row, e.query, e.d, 0, &p);
+  double cosine = p / std::fmax(length([&](auto then) { still<Io>(row, e.d, then); }), 1e-300);
   if (std::isinf(e.sharpness)) return (float)cosine > e.threshold ? 1.f : 0.f;
   return (float)(1 / (1 + std::exp(-e.sharpness * (cosine - e.threshold))));
 }
 
-template <class Io>
-void edit_row(void *at, const void *after, const Edit &e, const float *strength, float *scratch) {
-  auto *row = static_cast<typename Io::T *>(at);
-  auto *next = static_cast<const typename Io::T *>(after);
-  float *c = scratch + e.d, *scale = c + e.k;
-  // Strengths first: 0 times the gate of a row that holds a NaN is not 0.
-  bool touched = false;
-  for (int64_t j = 0; j < e.k; j++) touched |= strength[j] != 0;
-  if (!touched) return;
-  float g = gate<Io>(row, e);
-  if (g == 0) return;
-  for (int64_t j = 0; j < e.k; j++) scale[j] = strength[j] * g;
-
+template <class Io, int B>
+void edit_block(typename Io::T *const *rows, int64_t ahead, const Edit &e, const float *scale, float *c) {
   for (int64_t j = 0; j < e.k; j++) {
-    c[j] = 0;
-    if (!e.reads && !next) continue;
-    float p = dot<Io>(row, (e.reads ? e.read : e.write) + j * e.step, e.d, j ? nullptr : next);
+    float p[B] = {};
     // What adds wants no projection (it may overflow), but far rows are to be read before they are written.
-    asm volatile("" : : "m"(p));
-    if (e.reads) c[j] = p;
-  }
-  change(c, e);
-  for (int64_t j = 0; j < e.k; j++) c[j] *= scale[j];
-
-  if (e.k == 1 && !e.keep_norm) {
-    add_scaled<Io>(row, e.write, c[0], e.d, next);
-    return;
-  }
-  // Several writes are summed in float32 and rounded once.
-  copy<Io, F32>(row, scratch, e.d);
-  for (int64_t j = 0; j < e.k; j++) add_scaled<F32>(scratch, e.write + j * e.step, c[j], e.d, nullptr);
-  if (e.keep_norm) {
-    double before = length<Io>(row, e.d), after = length<F32>(scratch, e.d);
-    // Of a row that lies in what was removed only rounding is left, and that is not made long again.
-    if (after > kLeastLeft * before) {
-      float ratio = (float)(before / after);
-      for (int64_t i = 0; i < e.d; i++) scratch[i] *= ratio;
+    if (e.reads || (ahead && !j)) dots<Io, B>(rows, (e.reads ? e.read : e.write) + j * e.step, e.d, j ? 0 : ahead, p);
+    for (int b = 0; b < B; b++) {
+      asm volatile("" : : "m"(p[b]));
+      c[b * e.k + j] = e.reads ? p[b] : 0;
     }
   }
-  copy<F32, Io>(scratch, row, e.d);
+  for (int b = 0; b < B; b++) {
+    change(c + b * e.k, e);
+    for (int64_t j = b * e.k; j < (b + 1) * e.k; j++) {
+      c[j] *= scale[j];
+      if (std::isnan(c[j])) c[j] = NAN;  // a caller's may have any bits
+    }
+  }
+  if (!e.keep_norm)
+    return moved<Io, B>(rows, e, c, ahead, [&](Two x, int b, int64_t i, int64_t n) { store<Io>(rows[b] + i, x, n); });
+  for (int b = 0; b < B; b++) {
+    double before = length([&](auto then) { still<Io>(rows[b], e.d, then); });
+    double after = length([&](auto then) { moved<Io, 1>(rows + b, e, c + b * e.k, 0, then); });
+    // Of a row that lies in what was removed only rounding is left, and that is not made long again.
+    float ratio = after > kLeastLeft * before ? (float)(before / after) : 1.f;
+    moved<Io, 1>(rows + b, e, c + b * e.k, 0, [&](Two x, int, int64_t i, int64_t n) {
+      store<Io>(rows[b] + i, {x.a * ratio, x.b * ratio}, n);
+    });
+  }
 }
 
-constexpr EditRow rows[kKinds] = {edit_row<F32>, edit_row<BF16>, edit_row<F16>};
+template <class Io>
+void edit_rows(void *const *given, int64_t n, int64_t ahead, const Edit &e, const float *strengths, float *scratch) {
+  typename Io::T *rows[kRows];
+  float *scale = scratch, *c = scratch + kRows * e.k;
+  int64_t left = 0;
+  for (int64_t i = 0; i < n; i++) {
+    // Strengths first: 0 times the gate of a row that holds a NaN is not 0.
+    const float *own = strengths + i * e.k;
+    bool touched = false;
+    for (int64_t j = 0; j < e.k; j++) touched |= own[j] != 0;
+    if (!touched) continue;
+    rows[left] = static_cast<typename Io::T *>(given[i]);
+    float g = gate<Io>(rows[left], e);
+    if (g == 0) continue;
+    for (int64_t j = 0; j < e.k; j++) scale[left * e.k + j] = own[j] * g;
+    left++;
+  }
+  int64_t at = 0;
+  for (; at + kBlock <= left; at += kBlock) edit_block<Io, kBlock>(rows + at, ahead, e, scale + at * e.k, c);
+  for (; at < left; at++) edit_block<Io, 1>(rows + at, ahead, e, scale + at * e.k, c);
+}
+
+constexpr EditRows rows[kKinds] = {edit_rows<F32>, edit_rows<BF16>, edit_rows<F16>};
 
 }  // namespace
 
 #define NAME_(isa) steer_rows_##isa
 #define NAME(isa) NAME_(isa)
-extern "C" const EditRow *NAME(ISA)() { return rows; }
+extern "C" const EditRows *NAME(ISA)() { return rows; }

@@ -11,12 +11,16 @@ struct Edit {
   bool reads, rotates, keep_norm;
 };
 
-// Edits one row in place. `next` is fetched meanwhile; null where rows lie in the caches. `scratch` holds d + 2 k floats.
-// A row whose s * g are all 0 is not written.
-using EditRow = void (*)(void *row, const void *next, const Edit &edit, const float *strength, float *scratch);
+// How many rows are given at once.
+constexpr int64_t kRows = 4;
+
+// Edits up to kRows rows in place, each by its own k strengths. What lies `ahead` numbers on is fetched meanwhile; 0 where
+// rows lie in the caches. `scratch` holds 2 kRows k floats. A row whose s * g are all 0 is not written.
+using EditRows = void (*)(void *const *rows, int64_t n, int64_t ahead, const Edit &edit, const float *strengths,
+                          float *scratch);
 
 enum Kind { kFloat, kBFloat16, kHalf, kKinds };
 
-extern "C" const EditRow *steer_rows_base();
-extern "C" const EditRow *steer_rows_avx2();
-extern "C" const EditRow *steer_rows_avx512();
+extern "C" const EditRows *steer_rows_base();
+extern "C" const EditRows *steer_rows_avx2();
+extern "C" const EditRows *steer_rows_avx512();

@@ -27,7 +27,7 @@ constexpr int64_t kHead = 16;
 constexpr int64_t kFar = 1 << 24;
 
 // The best instruction set of this machine; STEER_CPU_ISA=avx2 or base asks for an older one's results.
-const EditRow *best_rows() {
+const EditRows *best_rows() {
 #if defined(__x86_64__)
   const char *asked = std::getenv("STEER_CPU_ISA");
   bool base = asked && !std::strcmp(asked, "base"), avx2 = asked && !std::strcmp(asked, "avx2");
@@ -93,7 +93,7 @@ struct Walk {
 
 // The table is packed as in table.py: [2 k (+ 1), kHead + d].
 void edit_(Tensor hidden, Tensor packed, Tensor given) {
-  static const EditRow *best = best_rows();
+  static const EditRows *best = best_rows();
   Shape shape(hidden), table(packed), strength(given);
   int64_t d = shape.dim ? shape.sizes[shape.dim - 1] : 0, step = kHead + d;
   STD_TORCH_CHECK(d > 0 && table.dim == 2 && table.sizes[0] > 1 && table.sizes[1] == step,
@@ -102,7 +102,7 @@ void edit_(Tensor hidden, Tensor packed, Tensor given) {
                   "steer::edit_: a table that is not packed");
   STD_TORCH_CHECK(shape.strides[shape.dim - 1] == 1, "steer::edit_: rows must be contiguous");
   Kind kind = kind_of(hidden);
-  EditRow edit_row = best[kind];
+  EditRows edit_rows = best[kind];
   int64_t k = table.sizes[0] / 2;
   auto *terms = (const float *)packed.const_data_ptr(), *gate = terms + 2 * k * step;
   bool gated = table.sizes[0] % 2;
@@ -111,7 +111,7 @@ void edit_(Tensor hidden, Tensor packed, Tensor given) {
             gated ? gate[0] : 0, gated ? gate[1] : 0, false, false, second[0] != 0};
   for (int64_t j = 0; j < k; j++) edit.rotates |= terms[j * step + 4] != 0;
   edit.reads = edit.rotates;
-  for (int64_t j = 0; j < edit.k; j++) {
+  for (int64_t j = 0; j < k; j++) {
     const float *t = edit.terms + edit.step * j;
     edit.reads |= t[1] != 0 || std::isfinite(t[2]) || std::isfinite(t[3]);
   }
@@ -130,18 +130,23 @@ void edit_(Tensor hidden, Tensor packed, Tensor given) {
   int64_t item = kind == kFloat ? 4 : 2, last = strength.dim - 1;
   int64_t stride = last < 0 || strength.sizes[last] == 1 ? 0 : strength.strides[last];
   int64_t count = walk.count();
-  bool far = count * edit.d * item > kFar;
+  bool far = count * d * item > kFar;
   auto some = [&](int64_t begin, int64_t end) {
-    std::vector<float> scratch(edit.d + 3 * edit.k);
-    float *own = scratch.data() + edit.d + 2 * edit.k;
-    for (int64_t n = begin; n < end; n++) {
-      int64_t row, at;
-      walk.at(n, row, at);
-      for (int64_t j = 0; j < edit.k; j++) own[j] = strengths[at + j * stride];
-      edit_row(rows + row * item, far ? rows + (row + edit.d) * item : nullptr, edit, own, scratch.data());
+    std::vector<float> scratch(3 * kRows * k);
+    float *own = scratch.data() + 2 * kRows * k;
+    for (int64_t n = begin; n < end; n += kRows) {
+      void *block[kRows];
+      int64_t size = end - n < kRows ? end - n : kRows;
+      for (int64_t b = 0; b < size; b++) {
+        int64_t row, at;
+        walk.at(n + b, row, at);
+        block[b] = rows + row * item;
+        for (int64_t j = 0; j < k; j++) own[b * k + j] = strengths[at + j * stride];
+      }
+      edit_rows(block, size, far ? kRows * d : 0, edit, own, scratch.data());
     }
   };
-  int64_t grain = kGrain / (edit.d * edit.k * (edit.reads ? 2 : 1) + 1) + 1;
+  int64_t grain = kGrain / (d * k * (edit.reads ? 2 : 1) + 1) + 1;
   if (count <= grain)
     some(0, count);
   else
