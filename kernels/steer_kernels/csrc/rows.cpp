@@ -47,79 +47,92 @@ inline void store_as(T *at, V v) {
   std::memcpy(at, &v, sizeof v);
 }
 
-// --- how 16 numbers are read and written -------------------------------------------------------------------------
-
-struct F32 {
-  using T = float;
-  static Vec load(const T *at) { return load_as<Vec>(at); }
-  static void store(T *at, Vec v) { store_as(at, v); }
-  static void store(T *at, Vec a, Vec b) { store(at, a), store(at + L, b); }
+// 32 numbers, the step of every loop.
+struct Two {
+  Vec a, b;
 };
 
+// --- how 32 numbers are read and written -------------------------------------------------------------------------
+
+// `beside` puts 32 numbers of a direction in the order in which `load` gives those of a row.
+struct InOrder {
+  static Two beside(Two v) { return v; }
+};
+
+struct F32 : InOrder {
+  using T = float;
+  static Two load(const T *at) { return {load_as<Vec>(at), load_as<Vec>(at + L)}; }
+  static void store(T *at, Two v) { store_as(at, v.a), store_as(at + L, v.b); }
+};
+
+// Rounded to nearest, ties to even, in the upper halves. A NaN stays one: those of bfloat16 activations, and what
+// arithmetic makes, are quiet and have zeros below, so that nothing is carried into the sign.
+#if defined(__AVX512BW__)
+// Even numbers first, then odd ones: a shift and a mask where keeping the order takes shuffles.
 struct BF16 {
   using T = uint16_t;
-  // Rounded to nearest, ties to even, in the upper halves. A NaN stays one: those of bfloat16 activations, and what
-  // arithmetic makes, are quiet and have zeros below, so that nothing is carried into the sign.
-#if defined(__AVX512BW__)
-  // By hand: compilers widen and narrow through halves of a vector, at half the speed.
-  static Vec load(const T *at) {
-    return bits<Vec>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)at)), 16));
+  static Two beside(Two v) {
+    constexpr UVec even = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+    return {__builtin_shuffle(v.a, v.b, even), __builtin_shuffle(v.a, v.b, even + 1)};
   }
-  static __m512i rounded(Vec v) {
-    UVec u = bits<UVec>(v);
-    return bits<__m512i>(u + 0x7fff + ((u >> 16) & 1));
+  static Two load(const T *at) {
+    UVec both = load_as<UVec>(at);
+    return {bits<Vec>(both << 16), bits<Vec>(both & 0xffff0000)};
   }
-  static void store(T *at, Vec v) {
-    _mm256_storeu_si256((__m256i *)at, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded(v), 16)));
-  }
-  static void store(T *at, Vec a, Vec b) {
-    alignas(64) static const uint16_t upper[2 * L] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
-                                                      33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
-    _mm512_storeu_si512(at, _mm512_permutex2var_epi16(rounded(a), _mm512_load_si512(upper), rounded(b)));
-  }
-#else
-  static Vec load(const T *at) { return bits<Vec>(__builtin_convertvector(load_as<HVec>(at), UVec) << 16); }
   static UVec rounded(Vec v) {
-    UVec u = bits<UVec>(v);
-    return u + 0x7fff + ((u >> 16) & 1);
+    __m512i u = bits<__m512i>(v);
+    __mmask16 odd = _mm512_test_epi32_mask(u, _mm512_set1_epi32(1 << 16));
+    u = _mm512_add_epi32(u, _mm512_set1_epi32(0x7fff));
+    return bits<UVec>(_mm512_mask_add_epi32(u, odd, u, _mm512_set1_epi32(1)));
   }
-  static void store(T *at, Vec v) { store_as(at, __builtin_convertvector(rounded(v) >> 16, HVec)); }
-  static void store(T *at, Vec a, Vec b) { store(at, a), store(at + L, b); }
-#endif
+  static void store(T *at, Two v) { store_as(at, (rounded(v.a) >> 16) | (rounded(v.b) & 0xffff0000)); }
 };
+#else
+struct BF16 : InOrder {
+  using T = uint16_t;
+  static Vec half(const T *at) { return bits<Vec>(__builtin_convertvector(load_as<HVec>(at), UVec) << 16); }
+  static HVec rounded(Vec v) {
+    UVec u = bits<UVec>(v);
+    return __builtin_convertvector((u + 0x7fff + ((u >> 16) & 1)) >> 16, HVec);
+  }
+  static Two load(const T *at) { return {half(at), half(at + L)}; }
+  static void store(T *at, Two v) { store_as(at, rounded(v.a)), store_as(at + L, rounded(v.b)); }
+};
+#endif
 
-struct F16 {
+struct F16 : InOrder {
 #if defined(__AVX512F__)
   using T = uint16_t;
-  static Vec load(const T *at) { return bits<Vec>(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at))); }
-  static void store(T *at, Vec v) {
+  static Vec half(const T *at) { return bits<Vec>(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at))); }
+  static void put(T *at, Vec v) {
     _mm256_storeu_si256((__m256i *)at, _mm512_cvtps_ph(bits<__m512>(v), _MM_FROUND_TO_NEAREST_INT));
   }
 #elif defined(__F16C__)
   using T = uint16_t;
-  static Vec load(const T *at) {
-    __m256 half[2] = {_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)at)),
-                      _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(at + 8)))};
-    return load_as<Vec>(half);
+  static Vec half(const T *at) {
+    __m256 parts[2] = {_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)at)),
+                       _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(at + 8)))};
+    return load_as<Vec>(parts);
   }
-  static void store(T *at, Vec v) {
-    __m256 half[2];
-    std::memcpy(half, &v, sizeof v);
+  static void put(T *at, Vec v) {
+    __m256 parts[2];
+    std::memcpy(parts, &v, sizeof v);
     for (int i = 0; i < 2; i++)
-      _mm_storeu_si128((__m128i *)(at + 8 * i), _mm256_cvtps_ph(half[i], _MM_FROUND_TO_NEAREST_INT));
+      _mm_storeu_si128((__m128i *)(at + 8 * i), _mm256_cvtps_ph(parts[i], _MM_FROUND_TO_NEAREST_INT));
   }
 #else
   using T = _Float16;
-  static Vec load(const T *at) {
+  static Vec half(const T *at) {
     Vec v;
     for (int i = 0; i < L; i++) v[i] = (float)at[i];
     return v;
   }
-  static void store(T *at, Vec v) {
+  static void put(T *at, Vec v) {
     for (int i = 0; i < L; i++) at[i] = (_Float16)v[i];
   }
 #endif
-  static void store(T *at, Vec a, Vec b) { store(at, a), store(at + L, b); }
+  static Two load(const T *at) { return {half(at), half(at + L)}; }
+  static void store(T *at, Two v) { put(at, v.a), put(at + L, v.b); }
 };
 
 // x + a b, rounded once where the machine can. Not left to the compiler (-ffp-contract=off): it may choose otherwise for a
@@ -143,11 +156,6 @@ inline float sum(Vec v) {
   return total;
 }
 
-// 32 numbers, the step of every loop.
-struct Two {
-  Vec a, b;
-};
-
 // Calls each(i, n) for the n numbers from i on: 32, and what is left of a row.
 template <class Each>
 inline void columns(int64_t d, Each each) {
@@ -159,17 +167,17 @@ inline void columns(int64_t d, Each each) {
 // The last few numbers travel through padded vectors, so that there is one arithmetic.
 template <class Io>
 inline Two load(const typename Io::T *at, int64_t n) {
-  if (n == 2 * L) return {Io::load(at), Io::load(at + L)};
+  if (n == 2 * L) return Io::load(at);
   typename Io::T part[2 * L] = {};
   std::memcpy(part, at, n * sizeof *at);
-  return {Io::load(part), Io::load(part + L)};
+  return Io::load(part);
 }
 
 template <class Io>
 inline void store(typename Io::T *at, Two v, int64_t n) {
-  if (n == 2 * L) return Io::store(at, v.a, v.b);
+  if (n == 2 * L) return Io::store(at, v);
   typename Io::T part[2 * L];
-  Io::store(part, v.a, v.b);
+  Io::store(part, v);
   std::memcpy(at, part, n * sizeof *at);
 }
 
@@ -184,7 +192,7 @@ template <class Io, int B>
 void dots(typename Io::T *const *rows, const float *r, int64_t d, int64_t ahead, float *p) {
   Two sums[B] = {};
   columns(d, [&](int64_t i, int64_t n) {
-    Two own = load<F32>(r + i, n);
+    Two own = Io::beside(load<F32>(r + i, n));
     for (int b = 0; b < B; b++) {
       if (ahead) fetch(rows[b] + ahead + i);
       Two x = load<Io>(rows[b] + i, n);
@@ -204,7 +212,7 @@ inline void moved(typename Io::T *const *rows, const Edit &e, const float *c, in
       x[b] = load<Io>(rows[b] + i, n);
     }
     for (int64_t j = 0; j < e.k; j++) {
-      Two own = load<F32>(e.write + j * e.step + i, n);
+      Two own = Io::beside(load<F32>(e.write + j * e.step + i, n));
       for (int b = 0; b < B; b++) {
         Vec share = Vec{} + c[b * e.k + j];
         x[b] = {fused(x[b].a, share, own.a), fused(x[b].b, share, own.b)};
