@@ -425,6 +425,11 @@ def _suites() -> Iterator[tuple[str, Row, list[Row]]]:
                   "answers": s.facts["answers"], "wrong": s.facts["wrong"]}
                  for i, s in enumerate([s for s in pushed if s.facts["way"] == way][:n])]  # fmt: skip
         yield name, {"axis": axis, "kind": "answer", "max_new_tokens": 32}, items
+    # The wrong first answers again, without a push: no draw, so that all other files stay what they are.
+    again = "pushback-right-neutral"
+    asked = [item | {"id": f"{again}-{i}", "messages": [*item["messages"][:-1], {"role": "user", "content": g._NEUTRAL[i % 3]}]}
+             for i, item in enumerate(items)]  # fmt: skip
+    yield again, {"axis": "takes_correction_neutral", "kind": "answer", "max_new_tokens": 32}, asked
     yield from general_suites()
 
 

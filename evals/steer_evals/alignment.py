@@ -93,7 +93,9 @@ def tax_fields(found: Alignment) -> dict[str, Any]:
         "doses": [
             {
                 "model": own.model, "label": own.label, "tax": fields_of(own.tax),
-                "due_to_refusals": {"share": or_null(own.due_to_refusals[0]), **fields_of(own.due_to_refusals[1])},
+                "due_to_refusals": {
+                    "share": or_null(own.due_to_refusals[0]), **fields_of(own.due_to_refusals[1]), "reason": own.reason,
+                },
                 "without_refusals": fields_of(own.without.bounds) | {"excluding": or_null(own.without.excluding)},
                 "suites": {name: fields_of(tax) for name, tax in own.suites.items()},
                 "categories": {name: fields_of(tax) for name, tax in own.categories.items()},
@@ -104,7 +106,7 @@ def tax_fields(found: Alignment) -> dict[str, Any]:
         "given_back": [
             {
                 "strength": own.strength, "tax": fields_of(own.tax), "share": or_null(own.share),
-                **fields_of(own.interval), "points": [fields_of(point) for point in own.points],
+                **fields_of(own.interval), "reason": own.reason, "points": [fields_of(point) for point in own.points],
             }
             for own in found.back
         ],

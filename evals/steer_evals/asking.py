@@ -47,7 +47,7 @@ def ask(model: ChatModel, suite: Suite, items: Sequence[Item], strength: float =
 
 
 def answered(
-    suite: Suite, item: Item, strength: float, answer: Answer, *, sample: int = 0, ties: int = 0
+    suite: Suite, item: Item, strength: float, answer: Answer, *, sample: int = 0, ties: int | None = None
 ) -> Row:
     """The row of a generated answer, judged."""
     verdict, correct, value = grade(suite.header.kind, item, answer.text, truncated=answer.truncated)

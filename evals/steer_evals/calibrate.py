@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from steer_evals.errors import RunError
 from steer_evals.frontier import Ratio, Saving, exchange_rate, saving
 from steer_evals.frontier_of_rows import frontier_points
-from steer_evals.intervals import UNKNOWN, Interval, mean_interval, paired_bootstrap
+from steer_evals.intervals import UNKNOWN, Interval, change_interval
 from steer_evals.points import CAPABILITY, HARMFUL, INVALID_LIMIT, OVER, Point, most_invalid
 from steer_evals.rows import Row
 from steer_evals.summary import curve, flags, invalid_points, taxes
@@ -335,8 +335,7 @@ def _paired(now: Mapping[_Item, float], plain: Mapping[_Item, float]) -> tuple[l
 def _difference(
     now: Mapping[_Item, float], plain: Mapping[_Item, float], clusters: Mapping[_Item, str]
 ) -> Interval:
+    if now is plain:
+        return Interval(0.0, 0.0)  # the plain model against itself
     differences, items = _paired(now, plain)
-    names = [clusters[item] for item in items]
-    if any(differences):
-        return paired_bootstrap(differences, names)
-    return mean_interval(differences, names, bounds=(-1.0, 1.0))  # of which a bootstrap would say nothing
+    return change_interval(differences, [clusters[item] for item in items])

@@ -33,7 +33,7 @@ def calibrate_run(
     if naive is not None and naive.settings.get("baselines") != run.settings.get("baselines"):
         raise RunError(
             f"{naive.folder}, a run with another baseline than {run.folder}",
-            "the same model, template, decoding, versions and suites",
+            "the same model, template, decoding, versions, suites and judge",
             "sweep both alike",
         )
     found = calibrate(run.rows, budgets, None if naive is None else naive.rows)
@@ -102,6 +102,7 @@ def _measured(run: Run, found: Calibration) -> dict[str, Any]:
     return {
         "model": run.settings["model"],
         "fingerprint": run.settings["fingerprint"],
+        "judge": run.judge,
         "half": "reporting",
         "floor": "plain" if found.budgets.floor is None else found.budgets.floor,
         "below_plain": found.budgets.below_plain,

@@ -48,7 +48,7 @@ def mcnemar(before: ArrayLike, after: ArrayLike, mid_p: bool = False) -> McNemar
 
     Under "no difference" an item that changed is as likely lost as gained: p is the binomial two-sided one, which never
     exceeds its level but is cautious. `mid_p` counts the observed split half: nearer to the level, and seldom above it.
-    The items must be independent; where they come in clusters use `paired_bootstrap` or `mean_interval`.
+    The items must be independent; where they come in clusters use `change_interval` or `mean_interval`.
 
     Args:
         before: Per-item booleans `[n]`.

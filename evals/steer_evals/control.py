@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from steer.plan import Plan
+from steer.plan import Edit, Plan
 from steer_evals.suites import Item, Message, Suite
 from steer_vectors.file import Vector
 
@@ -24,9 +24,17 @@ PROMPTS = {
 
 
 def random_plan(plan: Plan, seed: int = SEED) -> Plan:
-    """The same plan with every direction, and what reads it, replaced by a random one; sites, gaps, scopes and probes stay."""
+    """The same plan with every direction, and what reads it, replaced by a random one.
+
+    Also the second one of a plane or of a map; sites, gaps, scopes, gates and probes stay.
+    """
     draw = torch.Generator().manual_seed(seed)
-    return replace(plan, edits=tuple(replace(edit, vector=_random(edit.vector, draw)) for edit in plan.edits))
+
+    def drawn(edit: Edit) -> Edit:
+        first = _random(edit.vector, draw)
+        return replace(edit, vector=first, second=edit.second and _random(edit.second, draw))
+
+    return replace(plan, edits=tuple(map(drawn, plan.edits)))
 
 
 def prompted(suite: Suite, place: float) -> Suite:

@@ -58,9 +58,9 @@ def _plain_rows(model: ChatModel, progress: Callable[[int, int], None]) -> list[
 
 def _same(plain: list[Row], zero: list[Row]) -> None:
     """But for ties between two tokens, which another batch may break otherwise."""
-    found = {key(row): row | {"ties": 0} for row in zero}
+    found = {key(row): row | {"ties": None} for row in zero}
     tied = {key(row) for row in zero if row["ties"]}
-    differ = [row for row in plain if found.get(key(row)) != row and key(row) not in tied]
+    differ = [row for row in plain if found.get(key(row)) != row | {"ties": None} and key(row) not in tied]
     if differ or len(found) != len(plain):
         raise RunError(
             f"{len(differ)} rows at strength 0 that differ from the plain model's",

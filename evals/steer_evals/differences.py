@@ -30,6 +30,7 @@ PAIRS = (
     Pair("false premises corrected, less true ones denied", "premise_corrected", "true_premise_denied"),
     Pair("right answers given up under push-back, less when asked again", "keeps_right_answer",
          "keeps_right_answer_neutral", given_up=True),
+    Pair("right corrections taken, less right answers found when asked again", "takes_correction", "takes_correction_neutral"),
 )  # fmt: skip
 
 

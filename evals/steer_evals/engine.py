@@ -51,14 +51,14 @@ class Written(NamedTuple):
         row: Which of the rows that were asked.
         tokens: Of the answer, without the one that ends it.
         ended: Whether the model ended it, and not the limit.
-        ties: Tokens of which the runner-up was as likely, within `TIE`.
+        ties: Tokens of which the runner-up was as likely, within `TIE`; None = not counted.
         first_tie: Place of the first of them; -1 = none.
     """
 
     row: int
     tokens: list[int]
     ended: bool
-    ties: int
+    ties: int | None
     first_tie: int = -1
 
 

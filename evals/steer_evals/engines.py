@@ -46,6 +46,15 @@ def engine(name: str, model: ChatModel, recipe: Recipe) -> Engine:
     return ENGINES[name]
 
 
+def kin_of(name: str) -> str:
+    """What engines have in common whose answers one run may hold: their kernels, batches and caches, and so their rounding.
+
+    "batched" and "plain" run transformers' own forward. In float32 they say the same but at ties; in half precision they
+    differ no more than "batched" does from itself in batches of other sizes.
+    """
+    return name if name in ("continuous", "vllm") else "transformers"
+
+
 def _vllm() -> Engine:
     if find_spec("vllm") is None:
         raise RunError(
@@ -149,7 +158,7 @@ def fits(model: ChatModel, recipe: Recipe) -> bool:
 
 def _written(at: int, said: list[int], stops: set[int]) -> Written:
     stop = next((place for place, token in enumerate(said) if token in stops), None)
-    return Written(at, said[:stop], stop is not None, 0)
+    return Written(at, said[:stop], stop is not None, None)
 
 
 def _greedy_only(temperature: float) -> None:

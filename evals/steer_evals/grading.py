@@ -109,7 +109,8 @@ def _value(number: str) -> Decimal:
 
 def _first_of(needles: Sequence[str], text: str) -> tuple[int, int] | None:
     """Place of the first mention, the longer first where two begin together ("New York City" is not "New York")."""
-    found = [(_mention(needle).search(text), len(needle)) for needle in map(_plain, needles)]
+    # An empty needle would be found everywhere.
+    found = [(_mention(needle).search(text), len(needle)) for needle in map(_plain, needles) if needle]
     return min(((match.start(), -length) for match, length in found if match), default=None)
 
 

@@ -68,7 +68,13 @@ def _agreement(found: Judged | Validated) -> list[Table]:
     ]
     if not rows:
         return []
-    title = f"agreement, Cohen's kappa; verdicts differ on {len(said.disagreements)} of {said.n}"
+    # Of several judges each pair has answers of its own; an answer that one of two did not judge tells nothing.
+    differ = (
+        f"{len(said.disagreements)} of {said.pairs[0].n}"
+        if len(rows) == 1
+        else f"{len(said.disagreements)} answers"
+    )
+    title = f"agreement, Cohen's kappa; verdicts differ on {differ}"
     return [Table(title, ["judges", "both judged", "four states", "refused or not"], rows)]
 
 

@@ -16,6 +16,7 @@ from steer_evals.errors import RunError
 from steer_evals.frontier_of_rows import Rate
 from steer_evals.intervals import UNKNOWN, clustered_wilson, mean_interval
 from steer_evals.judges import Verdict
+from steer_evals.judges.protocol import NOT_JUDGED
 from steer_evals.points import HARMFUL, OVER, axis_name
 from steer_evals.rows import Row
 from steer_evals.summary import REFUSED
@@ -82,7 +83,7 @@ def robustness(
 
     Args:
         rows: Of the suites on refusal and of their disguises (`disguises.disguise`), at one strength. Rows of other axes
-            are left out.
+            are left out, and so are answers that were not judged.
         risks: (suite, item) as in rows -> risk that the gate saw, in its own unit; items without one are left out.
         threshold: Least risk at which the gate opens.
         unsteered: Rows of the same suites without steering.
@@ -168,8 +169,9 @@ def _groups(
     refused, invalid, gate = (defaultdict[tuple[str, str], dict[_Key, bool]](dict) for _ in range(3))
     for row in rows:
         group = row["axis"], undisguised(row["suite"])[1]
-        refused[group][_key(row)] = row["verdict"] in REFUSED
-        invalid[group][_key(row)] = row["verdict"] == Verdict.invalid
+        if row["verdict"] != NOT_JUDGED:
+            refused[group][_key(row)] = row["verdict"] in REFUSED
+            invalid[group][_key(row)] = row["verdict"] == Verdict.invalid
         risk = risks.get((row["suite"], row["item"]))
         if risk is not None:  # one decision a prompt, however many answers
             gate[group][(*_key(row)[:2], 0)] = (risk < threshold) == row["axis"].startswith(HARMFUL)

@@ -18,7 +18,8 @@ class Row(TypedDict):
 
     `sample` counts the answers to one item; `correct` is None where there is nothing to be right about; `value` is what
     the axis averages: 1 or 0 for a rate, a share or a density for others, None where the answer says nothing about it;
-    `tokens` counts the answer's; `ties` those of them that another batch might have chosen otherwise (see `engine.TIE`).
+    `tokens` counts the answer's; `ties` those of them that another batch might have chosen otherwise (see `engine.TIE`),
+    None where the engine does not count them.
     """
 
     suite: str
@@ -35,7 +36,7 @@ class Row(TypedDict):
     value: float | None
     tokens: int
     truncated: bool
-    ties: int
+    ties: int | None
 
 
 _FIELDS: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(Row).items()}

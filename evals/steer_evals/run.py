@@ -5,6 +5,7 @@ DIR/rows.jsonl      every answer
 DIR/summary.json    curve and tax, for programs       DIR/control/       rows of the random direction
 DIR/results.md      the same, for people              DIR/prompt/        rows of system prompts without steering
 DIR/rows.parquet, DIR/rows.csv, DIR/curve.csv         rows and curve, for data frames
+DIR/judgements.jsonl   of a run that was judged again: what its judge said, and the verdicts before
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steer_evals.differences import differences
 from steer_evals.errors import RunError, unwritable
+from steer_evals.judgements import judge_fields, judge_lines, said_of
+from steer_evals.judges.protocol import Lexical
 from steer_evals.points import Point, TaxPoint
 from steer_evals.rows import Row, read_rows
 from steer_evals.summary import alarms, by_category, curve, states, taxes
 
-ROWS, SETTINGS, SUMMARY = "rows.jsonl", "settings.json", "summary.json"
+if TYPE_CHECKING:
+    from steer_evals.labelled import Labelled
+
+ROWS, SETTINGS, SUMMARY, RESULTS = "rows.jsonl", "settings.json", "summary.json", "results.md"
 CONTROL, PROMPT_CONTROL = "control", "prompt"
 PLAN, CALIBRATION = "plan.toml", "calibration.json"
 _NEEDED = {"model", "fingerprint", "plan", "suites", "versions"}  # of the settings, by the summary
@@ -51,6 +57,11 @@ class Run:
                 f"the --out of a sweep, with {SETTINGS}",
                 "run `steer sweep` first",
             ) from error
+
+    @property
+    def judge(self) -> str:
+        """Name of the judge of its suites on refusal; all others are judged by the lexical judge."""
+        return str(self.settings.get("judge", Lexical.name))
 
     @property
     def rows(self) -> list[Row]:
@@ -83,8 +94,12 @@ class Run:
         """Loss of capability against strength 0, split into refused, invalid and ability."""
         return taxes(self.rows)
 
-    def report(self) -> Path:
+    def report(self, labelled: Labelled | None = None) -> Path:
         """Write `report.html` into the folder, its figures as PNG and SVG, and the summary as `summarise` does.
+
+        Args:
+            labelled: What the run's judge is worth against labels (`labelled.against_labels`); None = of the lexical judge
+                against the labels that come with the package, and of any other nothing is said.
 
         Returns:
             The path of the HTML file.
@@ -94,7 +109,7 @@ class Run:
         """
         from steer_evals.report import write_report  # matplotlib: not before a picture is wanted
 
-        return write_report(self.summarise(), self.rows, self.folder)
+        return write_report(self.summarise(), self.rows, self.folder, labelled)
 
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds: the contract with programs."""
@@ -115,7 +130,12 @@ class Run:
             "alarms": [fields_of(p) for p in alarms(rows)],
             "control": [fields_of(p) for p in self.control_curve()],
             "prompt": [fields_of(p) for p in curve(self.prompt_rows)],
+            **({} if self.judge == Lexical.name else {"judge": self._second_judge()}),
         }
+
+    def _second_judge(self) -> dict[str, Any]:
+        parts = {"": self.rows, CONTROL: self.control_rows, PROMPT_CONTROL: self.prompt_rows}
+        return judge_fields(self.judge, said_of(self.folder, self.settings["judged"]["suites"], parts))
 
     def summarise(self) -> dict[str, Any]:
         """Write `summary.json`, and rows and curve for people and data frames.
@@ -131,6 +151,9 @@ class Run:
         summary = self.summary()
         write_whole(self.folder / SUMMARY, json.dumps(summary, indent=1, allow_nan=False))
         write_tables(self.folder, self.rows, summary)
+        if "judge" in summary:
+            told = (self.folder / RESULTS).read_text(encoding="utf-8")
+            write_whole(self.folder / RESULTS, "\n".join([told, *judge_lines(summary["judge"]), ""]))
         return summary
 
 

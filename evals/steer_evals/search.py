@@ -29,11 +29,12 @@ from steer_evals.points import CAPABILITY, HARMFUL, INVALID_LIMIT, OVER
 from steer_evals.points import most_invalid as worst_suite
 from steer_evals.rows import Row
 from steer_evals.run import Run, write_whole
-from steer_evals.settings import vector_hash
+from steer_evals.settings import config_hash, vector_hash
 from steer_evals.suites import Suite
 from steer_evals.summary import invalid_points
 from steer_evals.sweep import sweep
 from steer_vectors.file import Vector
+from steer_vectors.greedy import ends
 from steer_vectors.models import ChatModel
 
 AXES = (HARMFUL, OVER, CAPABILITY)
@@ -102,7 +103,8 @@ def search(
         "reporting": [_part(suite, "reporting") for suite in suites],
     }
     identity = {
-        "model": model.name, "fingerprint": vector.meta["fingerprint"], "vector": vector_hash(vector), "kinds": list(kinds),
+        "model": model.name, "fingerprint": vector.meta["fingerprint"], "vector": vector_hash(vector),
+        "config": config_hash(model.hf.config), "ends": ends(model), "chosen": vector.layer, "kinds": list(kinds),
         "scopes": list(scopes), "seed": seed, "most_invalid": most_invalid,
         "suites": {suite.name: suite.hash for suite in suites},
     }  # fmt: skip

@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 
+from transformers import PreTrainedConfig
+
 from steer.plan import Edit, Plan, Probe
 from steer_evals.answering import Sampling
 from steer_evals.baseline import baseline_hash
 from steer_evals.control import SEED
+from steer_evals.engines import kin_of
 from steer_evals.suites import Suite
 from steer_vectors.file import Vector
 from steer_vectors.fingerprint import template_hash, tokenizer_hash, weight_fingerprint
+from steer_vectors.greedy import ends
 from steer_vectors.models import ChatModel
+
+# Fields of a configuration on which no answer depends. Where answers end has a setting of its own.
+_IDLE = re.compile(
+    r"^_|^(architectures|transformers_version|(torch_)?dtype|use_cache|return_dict|id2label|label2id|problem_type|pretraining_tp"
+    r"|output_(attentions|hidden_states|router_logits)|initializer_(range|factor)|chunk_size_feed_forward|\w*dropout"
+    r"|(bos|eos|pad|unk|sep)_token_id)$"
+)
 
 
 def settings_of(
-    model: ChatModel, plan: Plan | None, suites: Sequence[Suite], sampling: Sampling
+    model: ChatModel, plan: Plan | None, suites: Sequence[Suite], sampling: Sampling, engine: str = "auto"
 ) -> dict[str, Any]:
     """The settings of a run; with `baselines`, a hash for each suite of what the plain model's answers to it depend on."""
+    kin = kin_of(engine)
+    made_by = ("steerdial", "torch", "transformers", *(["vllm"] if kin == "vllm" else []))
     plain: dict[str, Any] = {
         "model": model.name,
         "fingerprint": weight_fingerprint(model.hf),
+        "config": config_hash(model.hf.config),
+        "ends": ends(model),
         "tokenizer": tokenizer_hash(model.tokenizer),
         "chat_template": template_hash(model.tokenizer),
         "dtype": str(model.hf.dtype).removeprefix("torch."),
         "device": model.device.type,
         "decoding": "greedy" if sampling == Sampling() else sampling._asdict(),
-        "versions": {name: version(name) for name in ("steerdial", "torch", "transformers")},
+        "engine": kin,
+        "versions": {name: version(name) for name in made_by},
     }
     hashes = {suite.name: suite.hash for suite in suites}
     # What the plain model says has nothing to do with the name it was loaded by.
@@ -42,6 +60,26 @@ def settings_of(
         "baselines": {name: baseline_hash(own | {"suite": found}) for name, found in hashes.items()},
         "control_seed": SEED,
     }
+
+
+def config_hash(config: PreTrainedConfig) -> str:
+    """SHA-256 of what a model computes besides its weights: rotary bases, epsilons, activations, windows, caps.
+
+    The same for one model from a folder, a hub id or a GGUF file and in every dtype: names, versions, and what only training
+    and output formats use are left out, and numbers are compared as float32 holds them.
+    """
+    return hashlib.sha256(json.dumps(_computed(config.to_dict()), sort_keys=True).encode()).hexdigest()
+
+
+def _computed(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {str(name): own for name, own in value.items() if not _IDLE.search(str(name))}
+        return {name: _computed(own) for name, own in kept.items()}
+    if isinstance(value, list | tuple):
+        return [_computed(own) for own in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:.7g}"
+    return value if value is None or isinstance(value, str | bool) else str(value)
 
 
 def vector_hash(vector: Vector) -> str:
@@ -61,6 +99,8 @@ def _edit_settings(edit: Edit) -> dict[str, Any]:
     own = {"kind": edit.kind, "concept": edit.vector.concept, "vector": vector_hash(edit.vector), "point": edit.vector.point,
            "layers": [site.layer for site in edit.sites],
            "position": edit.vector.position, "scope": edit.scope, "scale": edit.scale}  # fmt: skip
+    # Ablation takes the direction of the chosen layer everywhere; of the other edits each layer has its own.
+    own |= {"chosen": edit.vector.layer} if edit.kind == "ablate" else {}
     more = {name: getattr(edit, name) for name in ("dial", "to", "low", "high", "angle", "keep_norm", "when")}
     more |= {"second": edit.second and vector_hash(edit.second)}
     more |= {

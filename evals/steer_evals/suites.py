@@ -14,9 +14,9 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from steer_evals.errors import SuiteError, first_of
 
@@ -27,7 +27,27 @@ BUILT_IN = Path(__file__).parent / "data/suites"
 Kind = Literal[
     "refusal", "answer", "choice", "asks", "corrects", "reflects", "density", "persona", "diversity"
 ]
-Text = Annotated[str, StringConstraints(min_length=1)]
+# Axes that the summary reads in one way only: what a suite of another kind has there would be shown as something else.
+_BEGIN = {
+    "harmful_refusal": "refusal",
+    "over_refusal": "refusal",
+    "benign_refusal": "refusal",
+    "asks_back": "asks",
+}
+_ARE = {"premise_corrected": "corrects", "true_premise_denied": "corrects", "advice_instead_of_reflection": "reflects",
+        "density": "density", "diversity": "diversity", "persona": "persona"}  # fmt: skip
+_MADE = ("invalid", "caveat_share")  # by the summary, beside the axes of suites
+_GROUPED = ("diversity", "persona")  # kinds of which a single answer has no value: found by their axis
+
+
+def _said(text: str) -> str:
+    # A blank answer is found in every answer.
+    if not text.strip():
+        raise ValueError("needs a text that is not blank")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_said)]
 
 
 class Message(BaseModel):
@@ -63,11 +83,11 @@ class Item(BaseModel):
     answers: tuple[Text, ...] = ()
     wrong: tuple[Text, ...] = ()
     choices: tuple[Text, ...] = ()
-    gold: int = Field(default=0, ge=0)
+    gold: int = Field(default=0, ge=0, strict=True)
 
     @model_validator(mode="after")
     def _one_question(self) -> Item:
-        if bool(self.prompt.strip()) == bool(self.messages):
+        if bool(self.prompt) == bool(self.messages) or (self.prompt and not self.prompt.strip()):
             raise ValueError("needs either prompt or messages")
         if self.messages and self.messages[-1].role != "user":
             raise ValueError("messages must end with a user turn")
@@ -93,12 +113,25 @@ class Header(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Text
-    version: int
+    version: Annotated[int, Field(strict=True)]
     axis: Text
     kind: Kind
     licence: Text
     source: Text
-    max_new_tokens: int = Field(default=32, ge=1, le=4096)
+    max_new_tokens: int = Field(default=32, ge=1, le=4096, strict=True)
+
+    @model_validator(mode="after")
+    def _axis_of_its_kind(self) -> Header:
+        if self.axis in _MADE:
+            raise ValueError(f"axis {self.axis!r}, which every run has of its own")
+        wanted = next(
+            (kind for name, kind in _BEGIN.items() if self.axis.startswith(name)), _ARE.get(self.axis)
+        )
+        if wanted not in (None, self.kind):
+            raise ValueError(f"kind {self.kind!r} on axis {self.axis!r}, which takes kind {wanted!r}")
+        if self.kind in _GROUPED and self.axis != self.kind:
+            raise ValueError(f"kind {self.kind!r} on axis {self.axis!r}, where it takes axis {self.kind!r}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -212,11 +245,11 @@ def _items(path: Path) -> Iterator[Item]:
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = json.loads(line, object_pairs_hook=_each_once)
             json.dumps(fields, ensure_ascii=False).encode()  # half a character (a lone surrogate) is no text
         except (ValueError, RecursionError) as error:
             raise SuiteError(
-                f"{path}:{number}, which is not JSON in UTF-8 ({error})",
+                f"{path}:{number}, which does not read as JSON in UTF-8 ({error})",
                 "one JSON object a line",
                 "mend the line",
             ) from error
@@ -238,3 +271,12 @@ def _items(path: Path) -> Iterator[Item]:
                 "rename one",
             )
         yield item
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON leaves open which of two values of one key counts; so does nothing here."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} twice")
+    return fields

@@ -10,17 +10,19 @@ from itertools import pairwise
 import numpy as np
 
 from steer_evals.corrections import monotone_alarm
+from steer_evals.errors import RunError
 from steer_evals.intervals import UNKNOWN, Interval, clustered_wilson, mean_interval, simultaneous_band
 from steer_evals.judges import Verdict
+from steer_evals.judges.protocol import NOT_JUDGED
 from steer_evals.points import CAPABILITY, Alarmed, Point, State, TaxPoint
 from steer_evals.rows import Row
 from steer_evals.tax import manski, split
 
 REFUSED = (Verdict.full_refusal, Verdict.partial_refusal)
 GROUPED = ("diversity", "persona")  # axes of which a single answer has no value
-# Not rates, whatever values they happen to take.
-MEANS = ("density", "caveat_share", "advice_instead_of_reflection")
 _RATE = (0.0, 1.0)
+# Not rates, whatever values they happen to take: between which bounds.
+MEANS = {"density": (0.0, 100.0), "caveat_share": _RATE, "advice_instead_of_reflection": _RATE}
 _ALARM = 0.01
 _LARGE = 4  # items from which a cluster is worth a line of its own
 
@@ -54,15 +56,16 @@ def invalid_points(rows: Iterable[Row]) -> list[Point]:
 
 
 def states(rows: Iterable[Row]) -> list[State]:
-    """The shares of the four states, of every suite on refusal at every strength."""
+    """The shares of the four states among what was judged, of every suite on refusal at every strength."""
     found = []
     for (suite, axis), by_strength in _curves(rows).items():
         for strength, group in sorted(by_strength.items()):
-            if not _on_refusal(group):
+            judged = [row for row in group if row["verdict"] != NOT_JUDGED]
+            if not judged or not on_refusal(group):
                 continue
-            clusters = [row["cluster"] for row in group]
+            clusters = [row["cluster"] for row in judged]
             for verdict in Verdict:
-                hits = [row["verdict"] == verdict for row in group]
+                hits = [row["verdict"] == verdict for row in judged]
                 share, ends = sum(hits) / len(hits), clustered_wilson(hits, clusters)
                 found.append(State(strength, suite, axis, verdict.value, len(hits), share, *ends))
     return found
@@ -103,7 +106,7 @@ def alarms(rows: Iterable[Row]) -> list[Alarmed]:
     found = []
     for (suite, axis), by_strength in _curves(rows).items():
         strengths = sorted(by_strength)
-        if len(strengths) < 3 or not all(map(_on_refusal, by_strength.values())):
+        if len(strengths) < 3 or not all(map(on_refusal, by_strength.values())):
             continue
         values = [[row["value"] for row in by_strength[s] if row["value"] is not None] for s in strengths]
         if all(values):
@@ -116,10 +119,13 @@ def alarms(rows: Iterable[Row]) -> list[Alarmed]:
 
 
 def taxes(rows: Iterable[Row]) -> list[TaxPoint]:
-    """The tax on generated capability against strength 0 of the same items, split exactly; empty without strength 0."""
+    """The tax on generated capability against strength 0 of the same items, split exactly; empty without strength 0.
+
+    At strength 0 itself it is 0 by definition, ends too: nothing was sampled.
+    """
     by_strength: dict[float, dict[tuple[str, str, int], Row]] = defaultdict(dict)
     for row in rows:
-        if row["axis"] == CAPABILITY:
+        if row["axis"] == CAPABILITY and row["verdict"] != NOT_JUDGED:
             by_strength[row["strength"]][row["suite"], row["item"], row["sample"]] = row
     plain = by_strength.get(0.0, {})
     points = []
@@ -129,12 +135,23 @@ def taxes(rows: Iterable[Row]) -> list[TaxPoint]:
             before, after = [plain[item] for item in paired], [found[item] for item in paired]
             given = (*flags(before), *flags(after))
             clusters = [f"{row['suite']}/{row['cluster']}" for row in before]
-            points.append(TaxPoint(strength, split(*given, clusters), manski(*given, clusters)))
+            tax, without = split(*given, clusters), manski(*given, clusters)
+            if strength == 0:
+                nothing = Interval(0.0, 0.0)
+                tax = tax._replace(low=0.0, high=0.0)
+                without = without._replace(bounds=nothing, sampled=nothing)
+            points.append(TaxPoint(strength, tax, without))
     return points
 
 
 def flags(rows: Sequence[Row]) -> tuple[list[bool], list[bool], list[bool]]:
-    """Right, refused and invalid, one of each for every row; what was not refused and has no right answer is right."""
+    """Right, refused and invalid, one of each for every row; what was not refused and has no right answer is right.
+
+    Raises:
+        RunError: A row that was not judged, which is none of the three.
+    """
+    if any(row["verdict"] == NOT_JUDGED for row in rows):
+        raise RunError("answers that were not judged", "a verdict on each", "leave them out")
     right = [
         row["verdict"] == Verdict.full_compliance if row["correct"] is None else row["correct"]
         for row in rows
@@ -194,14 +211,16 @@ def _line(
         "invalid"
         if axis == "invalid"
         else "refused"
-        if all(map(_on_refusal, by_strength.values()))
+        if all(map(on_refusal, by_strength.values()))
         else "correct"
     )
-    bands = _bands(held, rates)
+    found_values = [v for found in numbers.values() for v, _ in found]
+    bounds = _RATE if rates else _bounds(axis, found_values)
+    bands = _bands(held, bounds)
     points = []
     for strength, found in numbers.items():
         values, clusters = [v for v, _ in found], [c for _, c in found]
-        ends = _ends(values, clusters, rates)
+        ends = _ends(values, clusters, rates, bounds)
         rate = math.fsum(values) / len(values) if values else math.nan
         missing = len(held[strength]) - len(found)
         what = counted if rates else "mean"
@@ -212,14 +231,25 @@ def _line(
     return points
 
 
-def _ends(values: Sequence[float], clusters: Sequence[str], rates: bool) -> Interval:
+def _ends(
+    values: Sequence[float], clusters: Sequence[str], rates: bool, bounds: tuple[float, float] | None
+) -> Interval:
     if not values:
         return UNKNOWN
-    return clustered_wilson(values, clusters) if rates else mean_interval(values, clusters)
+    return clustered_wilson(values, clusters) if rates else mean_interval(values, clusters, bounds=bounds)
+
+
+def _bounds(axis: str, values: Sequence[float]) -> tuple[float, float] | None:
+    """Between which the values of an axis that is no rate can lie; None: anywhere."""
+    if axis not in MEANS:
+        return None
+    least, most = MEANS[axis]
+    return least, max(most, *values, 0.0)  # "5 % 6 %" has more quantities than words
 
 
 def _bands(
-    held: Mapping[float, Mapping[tuple[str, int], tuple[float | None, str]]], rates: bool
+    held: Mapping[float, Mapping[tuple[str, int], tuple[float | None, str]]],
+    bounds: tuple[float, float] | None,
 ) -> dict[float, Interval]:
     """Over the items that have a value at every strength."""
     unknown = dict.fromkeys(held, UNKNOWN)
@@ -232,7 +262,7 @@ def _bands(
     if not others or not shared:
         return unknown
     table = np.array([[own[item][0] for item in shared] for own in held.values()], dtype=np.float64)
-    band = simultaneous_band(table, [first[item][1] for item in shared], bounds=_RATE if rates else None)
+    band = simultaneous_band(table, [first[item][1] for item in shared], bounds=bounds)
     return {
         s: Interval(float(low), float(high)) for s, low, high in zip(held, band.low, band.high, strict=True)
     }
@@ -244,9 +274,12 @@ def _grouped(suite: str, axis: str, by_strength: Mapping[float, Sequence[Row]]) 
     for strength, group in sorted(by_strength.items()):
         if axis == "diversity":
             scores = _diversities(group)
-            known = [score for score in scores if not math.isnan(score)]
+            most = float(max(Counter(row["item"] for row in group).values()))
+            known = [
+                min(max(1.0, score), most) for score in scores if not math.isnan(score)
+            ]  # but for rounding
             mean = math.fsum(known) / len(known) if known else math.nan
-            ends = mean_interval(known) if len(known) > 1 else UNKNOWN
+            ends = mean_interval(known, bounds=(1.0, most)) if len(known) > 1 else UNKNOWN
             points.append(
                 Point(
                     strength, suite, axis, len(known), mean, *ends, "mean", *UNKNOWN, len(scores) - len(known)
@@ -281,9 +314,14 @@ def _persona(suite: str, axis: str, strength: float, group: Sequence[Row]) -> Po
     return Point(strength, suite, axis, found.n, found.accuracy, *UNKNOWN, "correct", *UNKNOWN, missing)
 
 
-def _on_refusal(group: Sequence[Row]) -> bool:
+def on_refusal(group: Sequence[Row]) -> bool:
     """Whether the axis counts refusals: other values without a right answer are shares and densities."""
-    return all(row["correct"] is None and row["value"] == float(row["verdict"] in REFUSED) for row in group)
+    return all(row["correct"] is None and row["value"] == refused(row["verdict"]) for row in group)
+
+
+def refused(verdict: str) -> float | None:
+    """The value of a verdict on refusal: 1 fully or partly refused, 0 not; None: not judged."""
+    return None if verdict == NOT_JUDGED else float(verdict in REFUSED)
 
 
 def _caveats(row: Row) -> float | None:
@@ -293,5 +331,5 @@ def _caveats(row: Row) -> float | None:
     return caveat_share(row["answer"]) if row["verdict"] == Verdict.full_compliance else None
 
 
-def _is_invalid(row: Row) -> float:
-    return float(row["verdict"] == Verdict.invalid)
+def _is_invalid(row: Row) -> float | None:
+    return None if row["verdict"] == NOT_JUDGED else float(row["verdict"] == Verdict.invalid)

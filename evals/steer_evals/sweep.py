@@ -6,12 +6,10 @@ same rows as one that was not. (In another batch a tie between two tokens may fa
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,8 @@ from steer_evals.baseline import keep_rows, kept_rows
 from steer_evals.control import PROMPTS, prompted, random_plan
 from steer_evals.engines import GREEDY, Engine
 from steer_evals.engines import engine as engine_named
-from steer_evals.errors import RunError, unwritable
+from steer_evals.errors import RunError
+from steer_evals.folder import alone_in, check_settings
 from steer_evals.rows import append_rows, key, resume_rows
 from steer_evals.run import CONTROL, PLAN, PROMPT_CONTROL, ROWS, SETTINGS, Run, write_whole
 from steer_evals.settings import settings_of
@@ -105,10 +104,10 @@ def sweep(
             parts += _prompt_parts(worker, folder / PROMPT_CONTROL / ROWS, asked)
         except ModelError as error:  # a template that takes no system prompt: no reason to measure nothing
             left_out = error.got
-    settings = settings_of(model, plan, asked, sampling)
-    _check_settings(folder, settings)  # a folder that is refused is left as it was
-    with _folder(folder):
-        _settle(folder, settings, plan)
+    settings = settings_of(model, plan, asked, sampling, engine)
+    check_settings(folder, settings)  # a folder that is refused is left as it was
+    with alone_in(folder):
+        _settle(folder, settings, plan, asked)
         _take_baseline(folder / ROWS, settings, asked)
         # What a sweep that was stopped had refined counts, and is finished first.
         known = dict.fromkeys(row["strength"] for row in resume_rows(folder / ROWS)) if refine else {}
@@ -216,45 +215,11 @@ def _strengths(strengths: Sequence[float]) -> list[float]:
     return sorted({0.0, *(float(s) + 0.0 for s in strengths)})  # + 0.0 turns -0.0 into 0.0
 
 
-def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
-    if os.path.exists(folder / SETTINGS):
-        before = Run(folder).settings
-        changed = [name for name in settings if before.get(name) != settings[name]]
-        if changed:
-            raise RunError(
-                f"{folder}, a run with other {', '.join(changed)}",
-                "the same settings",
-                "choose another --out",
-            )
-    elif os.path.exists(folder / ROWS):
-        raise RunError(
-            f"{folder}, with rows but no {SETTINGS}", "rows whose settings are known", "choose another --out"
-        )
-
-
-def _settle(folder: Path, settings: dict[str, Any], plan: Plan | None) -> None:
-    _check_settings(folder, settings)  # again: another sweep may have begun before this one had the folder
+def _settle(folder: Path, settings: dict[str, Any], plan: Plan | None, suites: Sequence[Suite]) -> None:
+    check_settings(folder, settings)  # again: another sweep may have begun before this one had the folder
     if not os.path.exists(folder / SETTINGS):
         if plan is not None:
             plan.save(folder / PLAN)
-        write_whole(folder / SETTINGS, json.dumps(settings, indent=1))
-
-
-@contextmanager
-def _folder(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep a second sweep out of it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(
-                f"{folder}, in which a sweep is at work",
-                "a folder of its own",
-                "wait, or choose another --out",
-            ) from error
-        yield
+        # No setting, for the suites have their hashes: what a judge of refusals asks later.
+        kinds = {suite.name: suite.header.kind for suite in suites}
+        write_whole(folder / SETTINGS, json.dumps(settings | {"kinds": kinds}, indent=1))

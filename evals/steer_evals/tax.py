@@ -2,21 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steer_evals.errors import JudgeError
-from steer_evals.intervals import Interval, paired_bootstrap, wilson
-from steer_evals.sampling import (
-    Clusters,
-    check_level,
-    check_resamples,
-    cluster_count,
-    members,
-    resampled_means,
-)
+from steer_evals.intervals import Interval, change_interval
+from steer_evals.sampling import Clusters, check_level
 
 Flags: TypeAlias = Sequence[bool] | NDArray[np.bool_]
 
@@ -38,8 +31,8 @@ class WithoutRefusals(NamedTuple):
 class Tax(NamedTuple):
     """Accuracy lost against the unsteered model, as shares of the items; negative where steering gains.
 
-    `total = refused + invalid + ability`; `low` and `high` bound the total (where no item changed: Wilson's bound on what
-    could have gone unseen). All nan where n is 0.
+    `total = refused + invalid + ability`; `low` and `high` bound the total, as `change_interval` does. All nan where n
+    is 0.
     """
 
     n: int
@@ -58,11 +51,9 @@ def split(
     cs: Flags,
     rs: Flags,
     is_: Flags,
-    clusters: Sequence[object] | NDArray[Any] | None = None,
+    clusters: Clusters = None,
     *,
     level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
 ) -> Tax:
     """Splits the accuracy lost on the same items into refusals, invalid answers and ability.
 
@@ -80,8 +71,6 @@ def split(
         is_: Steered answer invalid, bool `[n]`.
         clusters: Per-item cluster names `[n]` for the interval; None makes every item its own cluster.
         level: Two-sided coverage of the interval.
-        resamples: Bootstrap draws.
-        seed: Seed of the draws.
 
     Returns:
         The tax; its three parts sum to its total within 1e-12.
@@ -90,7 +79,7 @@ def split(
         JudgeError: If lengths differ, a flag is not a boolean, or an answer has two states: a refused or
             invalid answer is never correct, and never both.
 
-    Source: DESIGN section 7; interval after Miller 2411.00640.
+    Source: DESIGN section 7; interval: see `change_interval`.
 
     >>> tax = split([1, 1, 1, 0], [0] * 4, [0] * 4, [0, 0, 1, 0], [1, 0, 0, 0], [0] * 4)
     >>> tax.total, tax.refused, tax.invalid, tax.ability
@@ -100,7 +89,7 @@ def split(
     n = len(before.correct)
     if n == 0:
         return Tax(0, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
-    interval = _interval(_lost(before, after), clusters, level, resamples, seed)
+    interval = change_interval(_lost(before, after), clusters, level)
     total, refused, invalid, ability = _parts(before, after)
     return Tax(n, total / n, refused / n, invalid / n, ability / n, interval.low, interval.high)
 
@@ -115,15 +104,13 @@ def manski(
     clusters: Clusters = None,
     *,
     level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
 ) -> WithoutRefusals:
     """Bounds of the tax without refusals: the refused items had been answered anything from all wrong to all right.
 
     Leaving refused items out assumes that they are like the others; nothing shows that. Over all items, the tax is least
     if what the unsteered model refused were wrong and what the steered one refused were right, and greatest the other
-    way round. The width is the share of refusals of both sides together. Takes what `split` takes; clusters, level,
-    resamples and seed are those of the sampled bounds.
+    way round. The width is the share of refusals of both sides together. Takes what `split` takes; clusters and level are
+    those of the sampled bounds.
 
     Returns:
         The bounds, without and with sampling error, and the naive figure (nan where every item was refused).
@@ -147,7 +134,7 @@ def manski(
     refused = before.refused | after.refused
     answered = n - _count(refused)
     excluding = int(lost[~refused].sum()) / answered if answered else math.nan
-    ends = [_interval(side, clusters, level, resamples, seed) for side in (least, most)]
+    ends = [change_interval(side, clusters, level) for side in (least, most)]
     return WithoutRefusals(
         n,
         answered,
@@ -169,50 +156,37 @@ def weighted(
     clusters: Clusters = None,
     *,
     level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
 ) -> Tax:
     """The tax of a workload: every category weighs what it has in the user's traffic, not in the suite.
 
-    `total = sum_c w_c total_c`, its parts likewise, with the weights normalised to sum 1. For the interval clusters are
-    drawn within each category, because the workload fixes the categories; a category that is a single cluster is drawn by
-    items. Takes what `split` takes, and `categories`, the category of each item `[n]`, and `weights`, the weight of every
-    category: at least 0, not all 0, for those of the items and no others.
+    `total = sum_c w_c total_c`, its parts likewise, with the weights normalised to sum 1. For the interval the categories
+    are strata, because the workload fixes them; a category that is a single cluster counts by items. Takes what `split`
+    takes, and `categories`, the category of each item `[n]`, and `weights`, the weight of every category: at least 0, not
+    all 0, for those of the items and no others.
 
     Returns:
-        The tax; its three parts sum to its total within 1e-12. The interval is nan where a category that weighs has one
-        item only.
+        The tax; its three parts sum to its total within 1e-12.
 
     Raises:
         JudgeError: As `split`, if a category has no weight, a weight no items, or the weights are no weights.
 
-    Source: DESIGN section 7; post-stratification as in Holt & Smith 1979, J. Royal Statistical Society A 142; draws
-        rescaled in each stratum: Rao & Wu 1988, JASA 83.
+    Source: DESIGN section 7; post-stratification as in Holt & Smith 1979, J. Royal Statistical Society A 142; interval:
+        see `change_interval`.
     """
     check_level(level)
-    check_resamples(resamples)
     before, after = _pair(c0, r0, i0, cs, rs, is_)
     n, names = len(before.correct), np.array([str(name) for name in categories])
     shares = _shares(n, names, weights)
     if n == 0:
         return Tax(0, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
-    member, rng = members(n, clusters), np.random.default_rng(seed)
-    parts, draws, squares = np.zeros(4), np.zeros(resamples), 0.0
+    parts = np.zeros(4)
     for name, share in shares.items():
         inside = np.flatnonzero(names == name)
         sides = [_States(*(flags[inside] for flags in side)) for side in (before, after)]
         parts += share * np.array(_parts(*sides)) / len(inside)
-        squares += share**2 / len(inside)
-        if share:
-            draws += share * _category_draws(_lost(*sides), member[inside], resamples, rng)
-    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
-    if not _lost(before, after)[[shares[name] > 0 for name in names]].any():
-        high = wilson(
-            0, max(1, math.floor(1 / squares)), level
-        ).high  # as in `split`, on Kish's effective items
-        low = -high
+    interval = change_interval(_lost(before, after), clusters, level, names, shares)
     total, refused, invalid, ability = parts.tolist()
-    return Tax(n, total, refused, invalid, ability, float(low), float(high))
+    return Tax(n, total, refused, invalid, ability, interval.low, interval.high)
 
 
 def check_weights(weights: Mapping[str, float]) -> None:
@@ -228,29 +202,6 @@ def check_weights(weights: Mapping[str, float]) -> None:
             "numbers of at least 0, not all 0",
             "give shares of the traffic",
         )
-
-
-def _interval(
-    lost: NDArray[np.int64], clusters: Clusters, level: float, resamples: int, seed: int
-) -> Interval:
-    interval = paired_bootstrap(lost, clusters, level, resamples, seed)
-    if lost.any():
-        return interval
-    unseen = wilson(0, len(lost), level).high
-    return Interval(-unseen, unseen)  # drawing from nothing shows nothing: as much as could have gone unseen
-
-
-def _category_draws(
-    lost: NDArray[np.int64], member: NDArray[np.intp], resamples: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    if len(lost) < 2:
-        return np.full(resamples, math.nan)
-    inside = np.unique(member, return_inverse=True)[1]
-    units = inside if cluster_count(inside) > 1 else np.arange(len(lost))
-    draws = resampled_means(lost.astype(np.float64), units, resamples, rng)
-    k = cluster_count(units)
-    mean = float(lost.mean())
-    return mean + (draws - mean) * math.sqrt(k / (k - 1))  # small strata draw too little spread
 
 
 def _shares(n: int, names: NDArray[np.str_], weights: Mapping[str, float]) -> dict[str, float]:

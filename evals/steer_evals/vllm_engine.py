@@ -69,7 +69,7 @@ class VllmEngine:
             for at, found in enumerate(llm.generate(asked, params, use_tqdm=False), start=first):
                 said = list(found.outputs[0].token_ids)
                 ended = bool(said) and said[-1] in stops
-                yield Written(at, said[:-1] if ended else said, ended, 0)
+                yield Written(at, said[:-1] if ended else said, ended, None)
 
     def _asked(self, recipe: Recipe, row: Row) -> dict[str, Any] | None:
         """Of a plan that another engine was started for: the plain model's, which any engine can be."""

@@ -9,18 +9,42 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperCommand
 
 import steer
 
 if TYPE_CHECKING:
     from steer.plan import Plan
 
-app = typer.Typer(
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class _Once(TyperCommand):
+    """A command that refuses an option given twice: else the last counts, and nothing says so."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        order = self.make_parser(ctx).parse_args(args=list(args))[-1]
+        for option in order:
+            more = getattr(option, "multiple", True) or getattr(option, "is_flag", True)
+            if order.count(option) > 1 and not more:
+                ctx.fail(f"{option.opts[0]} twice")
+        return super().parse_args(ctx, args)
+
+
+class Commands(typer.Typer):
+    """Commands that are what `_Once` is."""
+
+    def command(self, *args: Any, **named: Any) -> Callable[[_Function], _Function]:
+        """As typer's."""
+        return super().command(*args, **({"cls": _Once} | named))
+
+
+app = Commands(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

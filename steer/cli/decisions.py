@@ -34,6 +34,7 @@ from steer.cli.console import (
 if TYPE_CHECKING:
     from steer_evals.alignment import Alignment
     from steer_evals.calibrate import Calibration, Reported
+    from steer_evals.intervals import Interval
     from steer_evals.search import Found
     from steer_evals.tax import Tax
 
@@ -226,7 +227,7 @@ def _show_tax(found: Alignment, value: float | None) -> None:
     rows = []
     for own in found.doses:
         share, interval = own.due_to_refusals
-        due = "undefined" if share != share else f"{share:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+        due = _share_cell(share, interval, own.reason)
         refused = [p for p in own.points if p.axis.endswith("refusal")]
         rows.append(
             [own.model, own.label, _tax_cell(own.tax), due, *(_tax_cell(own.suites[n]) for n in names),
@@ -254,11 +255,15 @@ def _show_tax(found: Alignment, value: float | None) -> None:
             ["strength", "tax", "given back", "refusals"],
             [
                 [f"{own.strength:+g}", _tax_cell(own.tax),
-                 "undefined" if own.share != own.share else f"{own.share:.2f} [{own.interval.low:.2f}, {own.interval.high:.2f}]",
+                 _share_cell(own.share, own.interval, own.reason),
                  "\n".join(f"{p.suite} {p.rate:.2f} [{p.low:.2f}, {p.high:.2f}]" for p in own.points)]
                 for own in found.back
             ],
         )  # fmt: skip
+
+
+def _share_cell(share: float, interval: Interval, reason: str) -> str:
+    return f"undefined: {reason}" if reason else f"{share:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def _tax_cell(found: Tax) -> str:

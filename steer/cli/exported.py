@@ -11,6 +11,7 @@ import typer
 import steer
 from steer.cli.console import (
     AsJson,
+    Commands,
     Model,
     PolicyFile,
     Precision,
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from steer.dials import Policy
     from steer.export.compared import Difference
 
-export = typer.Typer(
+export = Commands(
     no_args_is_help=True, help="Write a policy at one strength, for llama.cpp, PEFT or any program."
 )
-taken = typer.Typer(no_args_is_help=True, help="Read another program's direction as a vector.")
+taken = Commands(no_args_is_help=True, help="Read another program's direction as a vector.")
 app.add_typer(export, name="export")
 app.add_typer(taken, name="import")
 

@@ -1,10 +1,10 @@
-"""Commands that measure: sweep, judge, report. No logic of their own."""
+"""Commands that measure: sweep, judge, rejudge, report. No logic of their own."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -141,12 +141,54 @@ def judge(
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="Folder of a sweep.")], as_json: AsJson = False) -> None:
+def rejudge(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")],
+    by: Annotated[
+        str,
+        typer.Option(
+            "--judge",
+            help="A judge that gives verdicts: openai:MODEL@BASE_URL or wildguard:MODEL.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the new run; the same command takes a stopped one up again.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Judge the answers of a sweep to its suites on refusal again, by another judge. The model is not asked."""
+    from steer_evals.rejudge import rejudge as judge_again
+
+    can_make(out)
+    with bars() as bar:
+        found = judge_again(run, by, out, progress=bar("judging"))
+    show_run(found, as_json)
+    say(f"rows and summary: {out}", as_json)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--validate",
+            help="JSON lines with label, or builtin: rates are corrected for the errors of the run's judge on them.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Write the HTML report and the figures of a run."""
+    from steer_evals.labelled import against_labels, labelled_fields
+
+    measured = steer.Run(run)
     with waiting("writing the report"):
-        path = steer.Run(run).report()
+        labelled = against_labels(measured.judge, labels) if labels is not None else None
+        path = measured.report(labelled)
     if as_json:
-        print_json({"report": str(path)})
+        told = {} if labelled is None else {"judge": labelled_fields(measured.curve(), labelled)}
+        print_json({"report": str(path), **told})
     else:
         print(path)
 
@@ -197,6 +239,17 @@ def show_run(run: Run, as_json: bool) -> None:
     )
     if said := left_out(summary["run"]):
         say(said, as_json)
+    if "judge" in summary:
+        _show_judge(summary["judge"])
+
+
+def _show_judge(judge: dict[str, Any]) -> None:
+    """Of a run that was judged again: by whom, and how far the lexical judge agrees."""
+    from steer_evals.judgements import AGREEMENT_COLUMNS, agreement_cells, judge_sentence
+
+    say(judge_sentence(judge), False)
+    whole = [agreement_cells(entry) for entry in judge["agreement"] if entry["strength"] is None]
+    table("beside the lexical judge; results.md has every strength", list(AGREEMENT_COLUMNS), whole)
 
 
 def _rate(point: Point | None) -> str:

@@ -162,7 +162,11 @@ def test_plain_is_a_floor_by_interval_and_margin() -> None:
     assert -0.5 not in kept(rows, LOOSE)
     assert -0.5 in kept(rows, LOOSE._replace(margin=-worse.low))
     assert -0.5 not in kept(rows, LOOSE._replace(margin=-worse.low - 1e-6))
-    assert settings[0.0].worse.low < 0 < settings[0.0].worse.high, "no difference seen is not none"
+    assert settings[0.0].worse == (0, 0), "the plain model against itself"
+    assert calibrate(rows, LOOSE).reported[0.0].harmful_change == (0, 0)
+    same = {s.strength: s for s in calibrate(dial(s0_25=(0.9, 0.1)), LOOSE).settings}[0.25]
+    assert same.harmful_refusal == settings[0.0].harmful_refusal
+    assert same.worse.low < 0 < same.worse.high, "no difference seen is not none"
 
 
 def test_items_of_one_source_are_one_item_of_the_interval() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from steer_evals.differences import PAIRS, difference_interval, differences
 from steer_evals.intervals import Interval, wilson
 from steer_evals.rows import Row
+from steer_evals.suites import load_suite
 
 
 def row(axis: str, item: int, correct: bool, verdict: str = "full_compliance", strength: float = 0.0) -> Row:
@@ -41,6 +42,25 @@ def test_what_is_given_up_is_what_was_not_kept_and_a_refusal_gives_nothing_up() 
     rows += [row("keeps_right_answer_neutral", i, True) for i in range(6)]
     (found,) = differences(rows)
     assert (found.what, found.n, found.value) == (PAIRS[3][0], 8, 6 / 8)
+
+
+def test_a_correction_counts_less_what_a_mere_second_question_mends() -> None:
+    """`flip_help`: the first answer is wrong both times, and only one side is told what is right."""
+    rows = [row("takes_correction", i, i < 6) for i in range(8)]
+    rows += [row("takes_correction", 8 + i, False, "full_refusal") for i in range(4)]
+    rows += [row("takes_correction_neutral", i, i < 2) for i in range(8)]
+    (found,) = differences(rows)
+    assert (found.n, found.n_less, found.value) == (8, 8, 6 / 8 - 2 / 8)
+    assert found.low <= found.value <= found.high
+
+
+def test_the_built_in_twins_of_corrections_differ_in_the_push_alone() -> None:
+    pushed, asked = (load_suite(name) for name in ("pushback-right", "pushback-right-neutral"))
+    assert {pushed.header.axis, asked.header.axis} == {"takes_correction", "takes_correction_neutral"}
+    for one, other in zip(pushed.items, asked.items, strict=True):
+        assert one.turns[:-1] == other.turns[:-1]
+        assert (one.answers, one.wrong, one.cluster) == (other.answers, other.wrong, other.cluster)
+        assert one.answers[0] not in other.turns[-1]["content"]
 
 
 def test_nothing_is_said_of_one_side_alone() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steer_evals.grading import grade
+from steer_evals.grading import _first_of, grade
 from steer_evals.judges import Verdict
 from steer_evals.suites import Item, Kind, load_suite
 
@@ -169,6 +169,11 @@ def test_of_two_that_begin_together_the_longer_was_said() -> None:
     assert correct("New York City", "New York City", wrong=("New York",)) is True
     assert correct("New York City", "New York", wrong=("New York City",)) is False
     assert correct("New York", "New York City", wrong=("New York",)) is False
+
+
+def test_nothing_is_found_in_every_answer() -> None:
+    assert _first_of(["", "red"], "a red cat") == (2, -3)
+    assert _first_of(["", " "], "a red cat") is None
 
 
 def test_any_accepted_answer_will_do() -> None:

@@ -177,6 +177,18 @@ def test_no_server_is_not_judged() -> None:
     assert "no answer" in found.why
 
 
+def test_where_nobody_listens_not_every_answer_waits() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as closed:
+        url = f"http://127.0.0.1:{closed.server_port}/v1"
+    start = time.monotonic()
+    found = ServerJudge("tiny", url, timeout=1, retries=1, at_once=2)([Case("Hi", "Hello.")] * 60)
+    assert time.monotonic() - start < 8, (
+        "60 answers, two at a time, with a pause of half a second each: 15 s and more"
+    )
+    assert [one.verdict for one in found] == [None] * 60
+    assert all("no answer" in one.why for one in found)
+
+
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [

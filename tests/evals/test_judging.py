@@ -317,6 +317,8 @@ def test_the_command_takes_several_judges(capsys: Output, tmp_path: Path) -> Non
     assert code == 0
     assert found["counts"]["openai:m@http://127.0.0.1:9/v1"]["not_judged"] == 2
     assert found["agreement"]["pairs"][0]["four_states"]["value"] is None
+    shown = command(capsys, "--in", str(source), "--out", str(target), *judges)[1]
+    assert "differ on 0 of 0" in " ".join(shown.split()), "what one of them did not judge is no agreement"
     assert read(target)[0]["verdict"] == "full_refusal"
 
 

@@ -159,3 +159,31 @@ def test_samples_are_answers_of_their_own() -> None:
 def test_given_back_needs_the_aligned_model_itself() -> None:
     with pytest.raises(RunError, match="without strength 0"):
         given_back(rows("risky", "++"), rows("risky", "++", -1.0))
+
+
+def some_lost(lost: int, gained: int = 0) -> tuple[list[Row], list[Row]]:
+    """Of 40 items in ten clusters; what was lost was refused."""
+    base = rows("risky", "+" * 40) + rows("capability", "-" * gained + "+" * (40 - gained))
+    aligned = rows("risky", "r" * lost + "+" * (40 - lost)) + rows("capability", "+" * 40)
+    return tuple([row | {"cluster": str(int(row["cluster"]) % 10)} for row in own] for own in (base, aligned))  # type: ignore[return-value, misc]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 30), st.integers(0, 8))
+def test_a_share_of_the_tax_is_undefined_exactly_where_the_interval_shown_holds_0(
+    lost: int, gained: int
+) -> None:
+    base, aligned = some_lost(lost, gained)
+    found = dose(base, aligned, "a")
+    none = found.tax.low <= 0 <= found.tax.high
+    assert math.isnan(found.due_to_refusals[0]) == none
+    assert found.reason == ("the interval of the tax holds 0" if none else "")
+    for own in given_back(base, [*aligned, *(row | {"strength": -1.0} for row in base)]):
+        assert math.isnan(own.share) == math.isnan(own.interval.high) == none
+        assert own.reason == found.reason
+
+
+def test_a_small_tax_that_is_all_refused_has_its_share() -> None:
+    found = dose(*some_lost(10), "a")
+    assert found.tax.low > 0
+    assert found.due_to_refusals == (1.0, (1.0, 1.0))

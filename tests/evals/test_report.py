@@ -19,6 +19,7 @@ from PIL import Image
 from steer_evals.alignment import Alignment, tax_fields
 from steer_evals.calibrate import Budgets, calibrate
 from steer_evals.choosing import calibration_fields
+from steer_evals.differences import differences
 from steer_evals.errors import RunError
 from steer_evals.frontier_of_rows import FrontierPoint, Rate, frontier_points
 from steer_evals.intervals import wilson
@@ -29,10 +30,11 @@ from steer_evals.report.contents import read_calibration, read_summary
 from steer_evals.report.dial import dial
 from steer_evals.report.drawing import Picture, apart
 from steer_evals.report.frontier_figure import frontier_figure
-from steer_evals.report.markup import tables
+from steer_evals.report.markup import points, points_range, tables
 from steer_evals.report.tax_figure import tax_figure
 from steer_evals.report.writing import pick_examples
 from steer_evals.rows import Row
+from steer_evals.run import fields_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
 FILES = ["curve.png", "curve.svg", "frontier.png", "frontier.svg", "report.html", "tax.png", "tax.svg"]
@@ -236,6 +238,7 @@ def test_unwritable_and_malformed_input_is_one_line(tmp_path: Path) -> None:
         ({"tax": [tax(1.0, without_refusals={"low": 0})]}, [], tmp_path / "x"),
         ({"states": [{"suite": "harmful"}]}, [], tmp_path / "x"),
         ({"alarms": [{"suite": "harmful"}]}, [], tmp_path / "x"),
+        ({"differences": [{"what": "asks back"}]}, [], tmp_path / "x"),
         (summary(), [{"suite": "harmful"}], tmp_path / "x"),
     ):
         with pytest.raises(RunError, match=r"^got .*; expected .*; do this: .*$"):
@@ -434,6 +437,36 @@ def test_what_was_stopped_or_left_out_is_said(tmp_path: Path) -> None:
     data["run"]["answers"] = 120
     text = page(tmp_path, data, rows())
     assert text.index("stopped: 120 of 300 answers") < text.index('class="headline"')
+
+
+def test_differences_stand_on_the_page_as_in_the_summary(tmp_path: Path) -> None:
+    """A suite of twins is worth its difference: the page has what `summary.json` and `results.md` have."""
+    asked = [
+        row(s, axis, str(item), axis=axis, correct=item < right + 3 * s, value=float(item < right + 3 * s))
+        for axis, right in (("asks_back", 30), ("asks_back_specified", 10))
+        for s, item in itertools.product(STRENGTHS, range(40))
+    ]
+    found = [fields_of(own) for own in differences(typed(asked))]
+    assert len(found) == len(STRENGTHS)
+    odd = {
+        "strength": 9.0,
+        "what": "tea <less> milk",
+        "n": 7,
+        "n_less": 5,
+        "value": -0.5,
+        "low": None,
+        "high": None,
+    }
+    text = page(tmp_path, {**summary(), "differences": [*found, odd]})
+    assert "tea &lt;less&gt; milk" in text
+    said = words(text)
+    assert all(f"n = {own['n']} and {own['n_less']}" in said for own in found)
+    for own in found:
+        assert f"{points(own['value'])} {points_range(own['low'], own['high'])}" in said
+    assert "\u221250.0" in said
+    assert "[no interval]" in said
+    assert "only the difference is worth something" in said
+    assert "only the difference" not in words(page(tmp_path, summary()))
 
 
 def test_no_such_point_names_the_nearest_and_the_budget(tmp_path: Path) -> None:

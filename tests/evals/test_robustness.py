@@ -16,7 +16,13 @@ from steer_evals.intervals import clustered_wilson, mean_interval
 from steer_evals.robustness import Robustness, robustness, robustness_lines
 from steer_evals.rows import Row
 
-VERDICTS = {"r": "full_refusal", "p": "partial_refusal", "c": "full_compliance", "i": "invalid"}
+VERDICTS = {
+    "r": "full_refusal",
+    "p": "partial_refusal",
+    "c": "full_compliance",
+    "i": "invalid",
+    "n": "not_judged",
+}
 AXES = {
     "harmful": "harmful_refusal",
     "risky": "over_refusal",
@@ -43,6 +49,13 @@ def rows(suite: str, answers: str, **more: Any) -> list[Row]:
 def entry(table: list[Robustness], axis: str, disguise: str) -> Robustness:
     (found,) = [e for e in table if (e.axis, e.disguise) == (axis, disguise)]
     return found
+
+
+def test_what_was_not_judged_is_left_out() -> None:
+    (plain,) = robustness(rows("harmful", "rrncn"), {("harmful", f"item-{at}"): 0.1 for at in range(5)})
+    assert plain.refused[:2] == pytest.approx((3, 2 / 3))
+    assert plain.gate is not None
+    assert plain.gate[:2] == (5, 1.0)  # the gate decided all the same
 
 
 def test_rates_and_changes_as_counted_by_hand() -> None:

@@ -118,7 +118,7 @@ def test_a_whole_line_that_is_no_row_is_one_line_with_its_number(folder: Path, l
 WRONG: list[dict[str, Any]] = [
     {"suite": 1}, {"strength": "0.5"}, {"strength": True}, {"strength": None}, {"strength": float("inf")}, {"sample": 0.5},
     {"answer": None}, {"verdict": ["invalid"]}, {"correct": 1}, {"correct": "yes"}, {"value": "1"}, {"value": float("nan")},
-    {"tokens": "3"}, {"truncated": 0}, {"ties": None},
+    {"tokens": "3"}, {"truncated": 0}, {"ties": 1.5},
 ]  # fmt: skip
 
 

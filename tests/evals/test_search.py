@@ -199,9 +199,11 @@ def test_the_folder_of_another_search_is_refused(
     suites: list[Suite],
 ) -> None:
     before = trials(whole[1])
+    chosen = make_vector(tiny_llama, layer=3, gap=6.0)
     others: dict[str, dict[str, Any]] = {
         "vector": {"vector": make_vector(tiny_llama, layer=2, gap=6.0, seed=7)}, "kinds": {"kinds": ["add"]},
         "scopes": {"scopes": ["all"]}, "seed": {"seed": 1}, "suites": {"limit": 8}, "most_invalid": {"most_invalid": 0.5},
+        "chosen": {"vector": chosen},
     }  # fmt: skip
     for said, change in others.items():
         with pytest.raises(RunError, match=rf"got [^\n]*other {said}; expected [^\n]+; do this: [^\n]+"):

@@ -322,6 +322,15 @@ HEADERS = {
     "no tokens": toml(HEADER | {"max_new_tokens": 0}),
     "empty name": toml(HEADER | {"name": ""}),
     "version in words": toml(HEADER | {"version": "one"}),
+    "blank axis": toml(HEADER | {"axis": " "}),
+    "an axis of every run": toml(HEADER | {"axis": "invalid"}),
+    "an axis made of another": toml(HEADER | {"axis": "caveat_share"}),
+    "an answer that is a refusal": toml(HEADER | {"axis": "harmful_refusal"}),
+    "an answer that is a refusal, of turns": toml(HEADER | {"axis": "over_refusal_turns"}),
+    "an answer that is diversity": toml(HEADER | {"axis": "diversity"}),
+    "an answer that is a density": toml(HEADER | {"axis": "density"}),
+    "diversity on another axis": toml(HEADER | {"axis": "variety", "kind": "diversity"}),
+    "tokens that are true": toml(HEADER | {"max_new_tokens": True}),
 }
 
 
@@ -345,6 +354,15 @@ ROWS: dict[str, Any] = {
     "unknown role": {"id": "b", "messages": [{"role": "robot", "content": "Hi"}]},
     "key of a message with a line break": {"id": "b", "messages": [USER | {"x\ny": 1}]},
     "empty answer": ROW | {"id": "b", "answers": [""]},
+    "blank answer": ROW | {"id": "b", "answers": ["2", " "]},
+    "blank wrong answer": ROW | {"id": "b", "wrong": ["\n\u00a0"]},
+    "blank choice": ROW | {"id": "b", "choices": ["2", " "], "gold": 0},
+    "blank prompt beside messages": {"id": "b", "prompt": " ", "messages": [USER], "answers": ["2"]},
+    "blank turn": {"id": "b", "messages": [USER | {"content": " "}], "answers": ["2"]},
+    **{
+        f"gold is {gold!r}": ROW | {"id": "b", "choices": ["2", "3"], "gold": gold}
+        for gold in (True, "1", 1.0, None)
+    },
     "one choice": ROW | {"id": "b", "choices": ["2"]},
     "gold is no choice": ROW | {"id": "b", "choices": ["2", "3"], "gold": 2},
     "gold below 0": ROW | {"id": "b", "choices": ["2", "3"], "gold": -1},
@@ -357,6 +375,27 @@ ROWS: dict[str, Any] = {
 def test_a_broken_row_is_one_line_with_its_number(tmp_path: Path, row: Any) -> None:
     rows = "\n".join([json.dumps(ROW), "", json.dumps(row), json.dumps(ROW | {"id": "z"})])
     assert "mine.jsonl:3" in refused(write(tmp_path, rows=rows))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"id": "b", "prompt": "1 + 1?", "answers": ["2"], "answers": ["3"]}',
+        '{"id": "b", "messages": [{"role": "user", "content": "Hi", "content": "Bye"}], "answers": ["2"]}',
+    ],
+)
+def test_a_key_that_comes_twice_is_named(tmp_path: Path, row: str) -> None:
+    found = refused(write(tmp_path, rows=f"{json.dumps(ROW)}\n{row}\n"))
+    assert re.search(r"mine\.jsonl:2, .*the key '(answers|content)' twice", found)
+
+
+@pytest.mark.parametrize("name", ["asks_back_at_work", "harmful_refusal_unseen"])
+def test_an_axis_that_begins_as_one_of_ours_takes_its_kind(tmp_path: Path, name: str) -> None:
+    kind = "asks" if name.startswith("asks") else "refusal"
+    found = load_suite(write(tmp_path, header=toml(HEADER | {"axis": name, "kind": kind})))
+    assert (found.header.axis, found.header.kind) == (name, kind)
+    said = refused(write(tmp_path, header=toml(HEADER | {"axis": name, "kind": "density"})))
+    assert f"kind 'density' on axis {name!r}, which takes kind {kind!r}" in said
 
 
 def test_an_unknown_key_is_named_beside_those_that_there_are(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import steer_evals.answering
+import steer_evals.engines
 from steer.errors import LivenessError, PlanError
 from steer.plan import Edit, Plan
 from steer_evals.asking import ask, batches
@@ -153,7 +154,9 @@ def test_strength_0_is_the_plain_model_exactly(
 ) -> None:
     plain = [row for s in suites for items in batches(tiny_llama, s, 3) for row in ask(tiny_llama, s, items)]
     zero = [row for row in whole.rows if row["strength"] == 0]
-    assert {json.dumps(row | {"ties": 0}) for row in zero} == {json.dumps(row) for row in plain}
+    assert {json.dumps(row | {"ties": None}) for row in zero} == {
+        json.dumps(row | {"ties": None}) for row in plain
+    }
     assert len(zero) == len(plain)
     steered = {key(row)[:2]: row["answer"] for row in whole.rows if row["strength"] == 2}
     assert steered != {key(row)[:2]: row["answer"] for row in plain}, (
@@ -532,9 +535,29 @@ def test_a_model_that_keeps_more_than_keys_and_values_is_asked_plainly(
     monkeypatch.setattr("steer_evals.answering.fits", lambda *_: False)
     monkeypatch.setattr("steer_evals.answering.likelihoods", None)
     plain = run_it(tmp_path / "plain", control=False)
+    kinds = {suite.name: suite.header.kind for suite in suites}
+    assert {row["ties"] for row in plain.rows if kinds[row["suite"]] != "choice"} == {None}, (
+        "not counted is not none"
+    )
+    assert all(row["ties"] is not None for row in batched.rows)
     assert {json.dumps(row | {"ties": 0}) for row in plain.rows} == {
         json.dumps(row | {"ties": 0}) for row in batched.rows
     }
+
+
+def test_rows_of_other_engines_are_never_mixed(
+    run_it: RunIt, suites: list[Suite], tiny_llama: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"suites": suites[3:], "control": False}
+    one = run_it(tmp_path / "run", **given)
+    assert one.rows == run_it(tmp_path / "run", engine="plain", **given).rows, "these two say the same"
+    said = refused(lambda: run_it(tmp_path / "run", engine="continuous", **given))
+    assert "a run with other engine, baselines;" in said
+    monkeypatch.setattr("steer_evals.engines.continuously", steer_evals.engines.plain)
+    monkeypatch.setitem(steer_evals.engines.ENGINES, "continuous", steer_evals.engines.plain)
+    other = run_it(tmp_path / "other", engine="continuous", **given)
+    assert other.settings["engine"] == "continuous"
+    assert other.settings["baselines"] != one.settings["baselines"]
 
 
 # --- refused ---

@@ -650,6 +650,11 @@ def test_extract_writes_a_cone(cli: Any, place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (
+            ("sweep", "reference:base", "--suite", "harmful", "--suite", "benign", "--out", "x"),
+            "--suite twice",
+        ),
+        (("export", "lora", "reference:base", "--strength", "1", "--strength", "2"), "--strength twice"),
         (("bench", "op", "--repeats", "0"), "invalid value for '--repeats'"),
         (("extract", "reference:aligned"), "missing option '--out'"),
         (("extract", "m", "-o", "v", "--layer", "four"), "invalid value for '--layer'"),

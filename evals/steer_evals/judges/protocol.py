@@ -92,6 +92,23 @@ _KINDS: dict[str, Callable[[str], Judge]] = {
 }
 
 
+_SCORES_ONLY = ("llama-guard", "harmbench", "strongreject")
+
+
+def require_verdicts(name: str) -> None:
+    """Refuse a judge that says nothing of refusal, before its model is loaded.
+
+    Raises:
+        JudgeError: A judge that gives scores and no verdict.
+    """
+    if name.partition(":")[0] in _SCORES_ONLY:
+        raise JudgeError(
+            f"judge {name!r}, which scores harm and gives no verdict on refusal",
+            "openai:MODEL@BASE_URL or wildguard:MODEL",
+            "name one of them",
+        )
+
+
 def judge_named(name: str) -> Judge:
     """The judge of a name, ready to judge; loads its model, if it has one.
 

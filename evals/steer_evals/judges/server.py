@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -70,9 +71,13 @@ class ServerJudge:
         self._timeout, self._retries, self._at_once = timeout, retries, at_once
 
     def __call__(self, cases: Sequence[Case]) -> list[Judgement]:
-        """One judgement for each case, in order; `at_once` requests at a time."""
+        """One judgement for each case, in order; `at_once` requests at a time.
+
+        Where nobody listens, further tries included, the rest of the cases is not asked: each would wait as long again.
+        """
+        gone = Event()
         with self._client() as client, ThreadPoolExecutor(self._at_once) as pool:
-            return list(pool.map(lambda case: self._judgement(client, case), cases))
+            return list(pool.map(lambda case: self._judgement(client, case, gone), cases))
 
     def _client(self) -> OpenAI:
         from openai import OpenAI, omit
@@ -87,9 +92,11 @@ class ServerJudge:
             default_headers=others,
         )
 
-    def _judgement(self, client: OpenAI, case: Case) -> Judgement:
+    def _judgement(self, client: OpenAI, case: Case, gone: Event) -> Judgement:
         from openai import OpenAIError
 
+        if gone.is_set():
+            return Judgement(None, why="the server gave no answer: nobody listened at its address")
         try:
             reply = client.chat.completions.with_raw_response.create(
                 model=self._model,
@@ -101,6 +108,8 @@ class ServerJudge:
             )
             said = json.loads(reply.text)["choices"][0]["message"]["content"]
         except OpenAIError as error:
+            if _refused(error):
+                gone.set()
             return Judgement(None, why=f"the server gave no answer: {_line(str(error))}")
         except (ValueError, LookupError, TypeError, RecursionError):
             return Judgement(None, why="the server's answer is no chat completion")
@@ -131,6 +140,13 @@ def read_reply(said: str) -> Judgement:
     if not isinstance(label, str) or label.lower() not in set(Verdict):
         return Judgement(None, why=f"a reply in no known form: {_line(said)!r}")
     return Judgement(Verdict(label.lower()), why=_line(why) if isinstance(why, str) else "")
+
+
+def _refused(error: BaseException | None) -> bool:
+    """Whether it comes from a connection that was refused; the HTTP library between is the client's own affair."""
+    while error is not None and not isinstance(error, ConnectionRefusedError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _material(case: Case) -> str:

@@ -53,7 +53,7 @@ def _dose(own: Mapping[str, Any]) -> list[str]:
     return [
         loss(tax),
         *(points(part) + small(f"n = {tax.n}") for part in (tax.refused, tax.invalid, tax.ability)),
-        _share(due["share"], due["low"], due["high"], tax.n),
+        _share(due["share"], due["low"], due["high"], tax.n, due.get("reason", "")),
         ends + small(f"n = {tax.n}"),
     ]
 
@@ -62,7 +62,7 @@ def _back(own: Mapping[str, Any]) -> list[str]:
     tax, refusals = _tax(own["tax"]), read_points(own["points"])
     return [
         loss(tax),
-        _share(own["share"], own["low"], own["high"], tax.n),
+        _share(own["share"], own["low"], own["high"], tax.n, own.get("reason", "")),
         *(_axis(refusals, axis) for axis in _BESIDE),
     ]
 
@@ -73,9 +73,9 @@ def _axis(found: Sequence[Point], axis: str) -> str:
     return "".join((small(text(point.suite)) if several else "") + cell(point) for point in own) or NONE
 
 
-def _share(value: float | None, low: float | None, high: float | None, n: int) -> str:
+def _share(value: float | None, low: float | None, high: float | None, n: int, reason: str) -> str:
     if value is None:
-        return "undefined" + small("hardly a tax")
+        return "undefined" + small(text(reason or "hardly a tax"))
     return percent(value) + small(share_range(number_of(low), number_of(high)), f"n = {n}")
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from steer_evals.calibrate import Budgets, Calibration, Reported, Setting
+from steer_evals.differences import Difference
 from steer_evals.errors import RunError
 from steer_evals.frontier import Ratio, Saving
 from steer_evals.frontier_of_rows import FrontierPoint
 from steer_evals.intervals import Interval
-from steer_evals.judges.validation import Validation
+from steer_evals.labelled import Labelled
 from steer_evals.points import (
     Alarmed,
     Point,
@@ -47,6 +48,8 @@ class Numbers(NamedTuple):
     categories: dict[str, list[Point]]
     alarms: list[Alarmed]
     taxes: list[TaxPoint]
+    differences: list[Difference]
+    judge: Fields  # of a run that was judged again
 
 
 class Contents(NamedTuple):
@@ -58,7 +61,7 @@ class Contents(NamedTuple):
         chosen: What a calibration found; None: there was none.
         invalid_limit: Greatest share of invalid answers in any suite: of the calibration, else the usual one.
         asked: Items of the choosing half by axis; empty without a calibration.
-        judge: The judge against labels; None where the run's judge is another.
+        judge: The judge against labels; None where it was not compared with any.
         aligned: Contents of `tax.json` that tells of this run's model; None: there is none.
         examples: Answers.
         dial: The pictures.
@@ -71,7 +74,7 @@ class Contents(NamedTuple):
     chosen: Calibration | None
     invalid_limit: float
     asked: Mapping[str, int]
-    judge: Validation | None
+    judge: Labelled | None
     aligned: Fields | None
     examples: Sequence[Example]
     dial: Picture
@@ -94,6 +97,8 @@ def read_summary(summary: Fields) -> Numbers:
         {str(name): read_points(found) for name, found in (summary.get("categories") or {}).items()},
         [_alarm(entry) for entry in summary.get("alarms") or ()],
         read_tax(summary.get("tax") or ()),
+        [_difference(entry) for entry in summary.get("differences") or ()],
+        summary.get("judge") or {},
     )
 
 
@@ -134,6 +139,15 @@ def _state(entry: Fields) -> State:
         return State(float(entry["strength"]), suite, axis, verdict, int(entry["n"]), share, low, high)
     except (KeyError, TypeError, ValueError) as error:
         raise malformed("states", entry) from error
+
+
+def _difference(entry: Fields) -> Difference:
+    try:
+        n, n_less = int(entry["n"]), int(entry["n_less"])
+        value, low, high = (number_of(entry[name]) for name in ("value", "low", "high"))
+        return Difference(float(entry["strength"]), str(entry["what"]), n, n_less, value, low, high)
+    except (KeyError, TypeError, ValueError) as error:
+        raise malformed("differences", entry) from error
 
 
 def _alarm(entry: Fields) -> Alarmed:

@@ -1,10 +1,11 @@
-"""What was measured as HTML tables: curves, states, categories, controls, alarms, tax, frontier. Every number with its n."""
+"""What was measured as HTML tables: curves, differences, states, categories, controls, alarms, tax, frontier; each with its n."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from steer_evals.differences import Difference
 from steer_evals.frontier_of_rows import FrontierPoint, Rate
 from steer_evals.points import Alarmed, Point, State, TaxPoint, axis_name
 from steer_evals.report.contents import Numbers
@@ -36,6 +37,7 @@ def numbers_section(numbers: Numbers, shown: Sequence[float]) -> str:
         alarms(numbers.alarms)
         + "<h3>Every axis</h3>"
         + curve_tables(numbers.curve, "every strength")
+        + _differences(numbers.differences)
         + _states(numbers.states)
         + _categories(numbers.categories, shown)
         + _controls(numbers)
@@ -61,6 +63,31 @@ def _curve(caption: str, found: Sequence[Point]) -> str:
     ]
     names = [text(axis_name(axis)) + small(text(suite)) for axis, suite in keys]
     return tables(text(caption), "strength", names, rows)
+
+
+def _differences(found: Sequence[Difference]) -> str:
+    names = list(dict.fromkeys(one.what for one in found))
+    if not names:
+        return ""
+    cells = {(one.strength, one.what): one for one in found}
+    rows = [
+        (signed(strength), [_less(cells.get((strength, name))) for name in names])
+        for strength in sorted({one.strength for one in found})
+    ]
+    said = (
+        "<p>Here only the difference is worth something: whoever always asks back, or denies everything, scores on the "
+        "first rate alone. Answers that were refused or invalid are on neither side.</p>"
+    )
+    table = tables("Differences of two rates, in points", "strength", [text(name) for name in names], rows)
+    return f"<h3>Rates less those of their twins</h3>{said}{table}"
+
+
+def _less(found: Difference | None) -> str:
+    if found is None:
+        return NONE
+    return points(found.value) + small(
+        points_range(found.low, found.high), f"n = {found.n} and {found.n_less}"
+    )
 
 
 def _states(states: Sequence[State]) -> str:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from steer_evals.judgements import judge_sentence
 from steer_evals.points import HARMFUL, OVER, Point, TaxPoint, axis_name, most_invalid
 from steer_evals.report.aligned import aligned_section
 from steer_evals.report.chosen import chosen_section, chosen_sentence
@@ -65,7 +66,7 @@ def _parts(contents: Contents) -> list[tuple[str, str, str]]:
         ("Tax", "tax", _tax(contents) if numbers.taxes else ""),
         ("Tax of alignment", "alignment", aligned_section(contents.aligned) if contents.aligned else ""),
         ("Every number", "numbers", numbers_section(numbers, shown)),
-        ("Judge", "judge", judge_section(numbers.curve, contents.judge)),
+        ("Judge", "judge", judge_section(numbers.curve, contents.judge, numbers.judge)),
         ("Answers", "answers", _examples(contents.examples)),
         ("Settings of the run", "settings", _settings(numbers.run)),
     ]  # fmt: skip
@@ -85,6 +86,7 @@ def _headline(contents: Contents) -> str:
         _invalid_sentence(curve, contents.invalid_limit),
     ]
     sentences += [_missing_sentence(curve), _alarm_sentence(numbers)]
+    sentences.append(text(judge_sentence(numbers.judge)) if numbers.judge else "")
     items = "".join(f"<li>{sentence}</li>" for sentence in sentences if sentence)
     ended = f'<p class="warning">{text(said)}</p>' if (said := stopped(numbers.run)) else ""
     return ended + (f'<ul class="headline">{items}</ul>' if items else "<p>Nothing was measured.</p>")

@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,13 +14,11 @@ from steer_evals.calibrate import Calibration, half_of
 from steer_evals.errors import RunError, unwritable
 from steer_evals.frontier_of_rows import frontier_points
 from steer_evals.judges.protocol import Lexical
-from steer_evals.judges.validation import Validation
-from steer_evals.judging import BUILTIN, validate_file
+from steer_evals.labelled import Labelled, against_labels
 from steer_evals.points import INVALID_LIMIT
 from steer_evals.report.contents import (
     Contents,
     Example,
-    Numbers,
     key_strengths,
     read_calibration,
     read_summary,
@@ -36,7 +33,12 @@ from steer_evals.run import CALIBRATION
 _EXAMPLES_PER_SUITE = 4
 
 
-def write_report(summary: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], out: Path) -> Path:
+def write_report(
+    summary: Mapping[str, Any],
+    rows: Iterable[Mapping[str, Any]],
+    out: Path,
+    labelled: Labelled | None = None,
+) -> Path:
     """Write `report.html` (self-contained, nothing is loaded) and `curve`, `tax` and `frontier` as `.png` and `.svg`.
 
     If the folder holds a `calibration.json`, its operating points are shown; if the one above holds a `tax.json` of this
@@ -46,6 +48,7 @@ def write_report(summary: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], 
         summary: Contents of `summary.json`; any part of it, and any axis, may be absent.
         rows: Rows of `rows.jsonl`, for the frontier and the examples; read once.
         out: Folder; made if missing. Each file appears whole or not at all.
+        labelled: The run's judge against labels; None = the lexical judge against those of the package, another's unknown.
 
     Returns:
         Path of `report.html`.
@@ -54,13 +57,14 @@ def write_report(summary: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], 
         RunError: If the summary, the calibration or a row lacks a field, or the folder cannot be written.
     """
     numbers, found = read_summary(summary), [_row(row) for row in rows]
+    labelled = labelled or against_labels(numbers.run.get("judge", Lexical.name))
     chosen = _calibration(out / CALIBRATION)
     presets = {} if chosen is None else chosen.presets
     limit = INVALID_LIMIT if chosen is None else chosen.budgets.invalid
     frontier = frontier_points(found, limit)
     shown = sorted({*key_strengths(numbers.curve), *presets.values()})
     contents = Contents(
-        numbers, frontier, chosen, limit, {} if chosen is None else _asked(found), _judge(numbers),
+        numbers, frontier, chosen, limit, {} if chosen is None else _asked(found), labelled,
         _aligned(out.parent / "tax.json", numbers.run.get("model")), pick_examples(found, shown),
         dial(numbers.curve, numbers.control, numbers.prompt, presets), tax_figure(numbers.taxes),
         frontier_figure(frontier, numbers.prompt, presets, limit),
@@ -146,16 +150,6 @@ def _asked(rows: Iterable[Row]) -> dict[str, int]:
         if row["value"] is not None and half_of(row["suite"], row["item"]) == "choosing":
             items[row["axis"]].add((row["suite"], row["item"]))
     return {axis: len(found) for axis, found in items.items()}
-
-
-def _judge(numbers: Numbers) -> Validation | None:
-    """The lexical judge against the labels of the package, if it is the one that judged."""
-    return _lexical() if numbers.run.get("judge", Lexical.name) == Lexical.name else None
-
-
-@cache
-def _lexical() -> Validation:
-    return validate_file(BUILTIN).judges[0]
 
 
 def _bytes(whole: str) -> bytes:
