@@ -12,10 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from steer_evals.changes import change_interval
 from steer_evals.errors import RunError
 from steer_evals.frontier import Ratio, Saving, exchange_rate, saving
 from steer_evals.frontier_of_rows import frontier_points
-from steer_evals.intervals import UNKNOWN, Interval, change_interval
+from steer_evals.intervals import UNKNOWN, Interval
 from steer_evals.points import CAPABILITY, HARMFUL, INVALID_LIMIT, OVER, Point, most_invalid
 from steer_evals.rows import Row
 from steer_evals.summary import curve, flags, invalid_points, taxes

@@ -11,8 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from steer_evals.changes import change_ratio
 from steer_evals.errors import RunError
-from steer_evals.intervals import UNKNOWN, Interval, change_ratio
+from steer_evals.intervals import UNKNOWN, Interval
 from steer_evals.judges.protocol import NOT_JUDGED
 from steer_evals.points import HARMFUL, Point
 from steer_evals.rows import Row

@@ -7,8 +7,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from steer_evals.changes import change_interval
 from steer_evals.errors import JudgeError
-from steer_evals.intervals import Interval, change_interval
+from steer_evals.intervals import Interval
 from steer_evals.sampling import Clusters, check_level
 
 Flags: TypeAlias = Sequence[bool] | NDArray[np.bool_]

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from steer_evals.changes import change_interval, change_ratio
 from steer_evals.errors import RunError
 from steer_evals.intervals import (
     Interval,
-    change_interval,
-    change_ratio,
     clustered_wilson,
     mean_interval,
     ratio_of_draws,
