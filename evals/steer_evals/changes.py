@@ -164,6 +164,8 @@ def _strata(
             f"no weight for {', '.join(missing)}", "one for every stratum", "add it, if it is 0 too"
         )
     whole, found = math.fsum(given[name] for name in names), []
+    if not whole > 0:
+        raise RunError("weights that are all 0", "one that is not", "give a weight to what counts")
     for at, name in enumerate(names):
         items = np.flatnonzero(of == at)
         inside = np.unique(member[items], return_inverse=True)[1]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from steer_evals.errors import RunError, unwritable
+from steer_evals.judgements import JUDGEMENTS
 from steer_evals.judges.protocol import Lexical
 from steer_evals.run import ROWS, SETTINGS, Run
 
@@ -18,7 +19,7 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Refuse a folder whose rows depend on something else; one that holds no run yet is well.
 
     Raises:
-        RunError: A run with other settings, which are named, judged by another judge, or rows without settings.
+        RunError: A run with other settings, which are named, judged by another judge, or answers without settings.
     """
     if os.path.exists(folder / SETTINGS):
         wanted, before = ({"judge": Lexical.name, **own} for own in (settings, Run(folder).settings))
@@ -29,9 +30,11 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
                 "the same settings",
                 "choose another --out",
             )
-    elif os.path.exists(folder / ROWS):
+    elif any(os.path.exists(folder / name) for name in (ROWS, JUDGEMENTS)):
         raise RunError(
-            f"{folder}, with rows but no {SETTINGS}", "rows whose settings are known", "choose another --out"
+            f"{folder}, with answers but no {SETTINGS}",
+            "answers whose settings are known",
+            "choose another --out",
         )
 
 

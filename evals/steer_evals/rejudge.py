@@ -30,7 +30,17 @@ from steer_evals.judges.protocol import (
     require_verdicts,
 )
 from steer_evals.rows import Row
-from steer_evals.run import CONTROL, PLAN, PROMPT_CONTROL, ROWS, SETTINGS, Run, stopped, write_whole
+from steer_evals.run import (
+    CALIBRATION,
+    CONTROL,
+    PLAN,
+    PROMPT_CONTROL,
+    ROWS,
+    SETTINGS,
+    Run,
+    stopped,
+    write_whole,
+)
 from steer_evals.summary import MEANS, on_refusal, refused
 
 _AT_ONCE = 64  # different answers between two writes: what a kill may cost
@@ -86,8 +96,15 @@ def rejudge(
         if plan is not None:
             plan.save(folder / PLAN)
         write_whole(folder / SETTINGS, json.dumps(settings, indent=1))
+        before = read_judgements(folder)
         said = _judged(folder, _cases(parts, suites), asks, progress)
         _require_some(name, said.values())
+        if any(one.verdict is None for one in before.values()):
+            # An operating point that was chosen before is not one of these verdicts.
+            try:
+                (folder / CALIBRATION).unlink(missing_ok=True)
+            except OSError as error:
+                raise unwritable(folder / CALIBRATION, error) from error
         for part, rows in reversed(list(parts.items())):  # the sweep's last: where they are, all are
             if rows:
                 _write_rows(folder / part, [_again(part, row, said) for row in rows])

@@ -36,6 +36,8 @@ _BEGIN = {
 }
 _ARE = {"premise_corrected": "corrects", "true_premise_denied": "corrects", "advice_instead_of_reflection": "reflects",
         "density": "density", "diversity": "diversity", "persona": "persona"}  # fmt: skip
+# Where what is right or wrong counts; a refusal, which is 1 on the kind "refusal", would be shown as a right answer.
+_RIGHT = ("capability", "keeps_right_answer", "takes_correction")
 _MADE = ("invalid", "caveat_share")  # by the summary, beside the axes of suites
 _GROUPED = ("diversity", "persona")  # kinds of which a single answer has no value: found by their axis
 
@@ -129,6 +131,10 @@ class Header(BaseModel):
         )
         if wanted not in (None, self.kind):
             raise ValueError(f"kind {self.kind!r} on axis {self.axis!r}, which takes kind {wanted!r}")
+        if self.axis.startswith(_RIGHT) and self.kind not in ("answer", "choice"):
+            raise ValueError(
+                f"kind {self.kind!r} on axis {self.axis!r}, which takes kind 'answer' or 'choice'"
+            )
         if self.kind in _GROUPED and self.axis != self.kind:
             raise ValueError(f"kind {self.kind!r} on axis {self.axis!r}, where it takes axis {self.kind!r}")
         return self

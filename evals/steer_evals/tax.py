@@ -161,9 +161,10 @@ def weighted(
     """The tax of a workload: every category weighs what it has in the user's traffic, not in the suite.
 
     `total = sum_c w_c total_c`, its parts likewise, with the weights normalised to sum 1. For the interval the categories
-    are strata, because the workload fixes them; a category that is a single cluster counts by items. Takes what `split`
-    takes, and `categories`, the category of each item `[n]`, and `weights`, the weight of every category: at least 0, not
-    all 0, for those of the items and no others.
+    are strata, because the workload fixes them; a category that is a single cluster counts by items. Clusters are taken to
+    lie within categories: where they span them, the interval is too narrow. Takes what `split` takes, and `categories`, the
+    category of each item `[n]`, and `weights`, the weight of every category: at least 0, not all 0, for those of the items
+    and no others.
 
     Returns:
         The tax; its three parts sum to its total within 1e-12.

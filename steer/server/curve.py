@@ -80,10 +80,13 @@ def curve_of(folder: Path, model: ChatModel, plan: Plan | None) -> Curve:
     """
     from steer_evals.points import CAPABILITY, HARMFUL, OVER
     from steer_evals.run import Run, fields_of
+    from steer_evals.settings import config_hash
     from steer_vectors.fingerprint import weight_fingerprint
 
     run = Run(folder)
-    if run.settings["fingerprint"] != weight_fingerprint(model.hf):
+    # The same weights under another configuration are another model; runs of older versions do not say.
+    own = {"fingerprint": weight_fingerprint(model.hf), "config": config_hash(model.hf.config)}
+    if any(run.settings.get(name, found) != found for name, found in own.items()):
         raise PlanError("a --run of another model", "a sweep of the model that is served", "name its folder")
     points = run.curve()
     told = [fields_of(point) for axis in (HARMFUL, OVER, CAPABILITY) for point in _line(points, axis)]

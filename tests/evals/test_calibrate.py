@@ -387,3 +387,16 @@ def test_a_plan_without_one_dial_is_refused(make_run: MakeRun, tmp_path: Path) -
         calibrate_run(run, LOOSE, out=tmp_path / "policy.toml")
     assert not (tmp_path / "policy.toml").exists()
     assert issubclass(RunError, steer.SteerError)
+
+
+def test_a_floor_of_plain_goes_by_the_items_that_were_judged_at_both_strengths() -> None:
+    """Of the refused half the steered setting loses a third; the other half of its answers was not judged."""
+    rows = dial(s0=(0.5, 0.1), sm1=(0.35, 0.0))
+    for row in rows:
+        if row["axis"] == "harmful_refusal" and row["strength"] == -1.0:
+            plain = next(r for r in rows if (r["item"], r["strength"]) == (row["item"], 0.0))
+            if plain["verdict"] == "full_compliance":
+                row.update(verdict="not_judged", value=None)
+    (found,) = (own for own in calibrate(rows, Budgets()).settings if own.strength == -1.0)
+    assert found.harmful_refusal > 0.5
+    assert "harmful refusal" in found.broken

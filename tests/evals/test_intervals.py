@@ -173,6 +173,7 @@ def test_drawing_many_items_again_stays_within_memory() -> None:
         lambda: wilson(3, 2), lambda: wilson(-1, 2), lambda: wilson(1, 2, level=1.0),
         lambda: change_interval([1.0], [1, 2]), lambda: change_interval([math.nan, 1.0]),
         lambda: change_interval([1.0, 1.5]), lambda: change_interval([1.0, 0.0], level=95),
+        lambda: change_interval([1], strata=["a"], weights={"a": 0}),
         lambda: change_interval([1, 0], strata=["a"]), lambda: change_interval([1, 0], strata=["a", "b"], weights={"a": 1}),
         lambda: clustered_wilson([0.5, 1]), lambda: clustered_wilson([0, 1], ["a"]), lambda: clustered_wilson([1], level=0),
         lambda: mean_interval([1.0, 2.0], bounds=(0, 1)), lambda: mean_interval([1.0], bounds=(1, 1)),

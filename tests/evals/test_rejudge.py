@@ -27,7 +27,7 @@ from steer_evals.judges.agreement import agreement
 from steer_evals.judges.protocol import NOT_JUDGED, Case, Judgement
 from steer_evals.labelled import against_labels, corrected_rates
 from steer_evals.rows import Row
-from steer_evals.run import SETTINGS, Run
+from steer_evals.run import CALIBRATION, SETTINGS, Run
 from steer_evals.summary import curve, flags, states, taxes
 from steer_kernels import SteerError
 
@@ -302,7 +302,9 @@ def test_what_was_not_judged_is_asked_again_and_only_that(swept: Run, tmp_path: 
     first, second = Stub(), Talkative()
     again = judged(swept, first, tmp_path / "again")
     silent = {case for case in first.asked if opinion(case.answer) is None}
+    (again.folder / CALIBRATION).write_text("{}")  # chosen by verdicts that change now
     judged(swept, second, again.folder)
+    assert not (again.folder / CALIBRATION).exists()
     assert set(second.asked) == silent > set()
     assert len(second.asked) == len(silent)
     assert not any(row["verdict"] == NOT_JUDGED for rows in parts(again).values() for row in rows)

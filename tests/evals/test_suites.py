@@ -329,6 +329,8 @@ HEADERS = {
     "an answer that is a refusal, of turns": toml(HEADER | {"axis": "over_refusal_turns"}),
     "an answer that is diversity": toml(HEADER | {"axis": "diversity"}),
     "an answer that is a density": toml(HEADER | {"axis": "density"}),
+    "refusals as right answers": toml(HEADER | {"axis": "capability", "kind": "refusal"}),
+    "the same of an own axis": toml(HEADER | {"axis": "keeps_right_answer_mine", "kind": "refusal"}),
     "diversity on another axis": toml(HEADER | {"axis": "variety", "kind": "diversity"}),
     "tokens that are true": toml(HEADER | {"max_new_tokens": True}),
 }

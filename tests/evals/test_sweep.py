@@ -75,7 +75,9 @@ def suites(
 ) -> list[Suite]:
     """One of each kind. Some sums are "right": the accepted answers were read off the plain model."""
     folder = tmp_path_factory.mktemp("suites")
-    plain = load_suite(write_suite(folder, "plain", [{"prompt": p} for p in PROMPTS], kind="refusal"))
+    plain = load_suite(
+        write_suite(folder, "plain", [{"prompt": p} for p in PROMPTS], axis="benign_refusal", kind="refusal")
+    )
     said = [row["answer"] for row in ask(tiny_llama, plain, plain.items)]
     sums = [
         {"prompt": p, "answers": [answer if at % 2 else "nothing like it"], "cluster": f"c{at % 3}"}

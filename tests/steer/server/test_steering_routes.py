@@ -348,9 +348,11 @@ def test_a_curve_under_a_probe_is_that_of_the_same_probe(made, run, tmp_path):
     assert [found.dial(plan) for plan in plans] == ["strength", None]
 
 
-def test_a_run_of_another_model_is_refused(run, made, tmp_path):
+@pytest.mark.parametrize("told", ["fingerprint", "config"])
+def test_a_run_of_another_model_is_refused(run, made, tmp_path, told):
+    """Other weights, or the same ones that compute another thing."""
     settings = json.loads(Path(run, "settings.json").read_text(encoding="utf-8"))
-    text = json.dumps(settings | {"fingerprint": "0" * 64})
+    text = json.dumps(settings | {told: "0" * 64})
     (tmp_path / "settings.json").write_text(text, encoding="utf-8")
     with pytest.raises(steer.SteerError, match="another model"):
         curve_of(tmp_path, steer.load(NAME), made.plan)
