@@ -57,7 +57,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def suites(tmp_path: Path, write_suite: Callable[..., Path]) -> list[Suite]:
     choices = [{"prompt": p, "choices": ["red", "Rome"], "gold": 1} for p in PROMPTS]
     return [
-        load_suite(write_suite(tmp_path, "plain", [{"prompt": p} for p in PROMPTS], kind="refusal")),
+        load_suite(
+            write_suite(
+                tmp_path, "plain", [{"prompt": p} for p in PROMPTS], axis="benign_refusal", kind="refusal"
+            )
+        ),
         load_suite(write_suite(tmp_path, "chosen", choices, axis="capability_likelihood", kind="choice")),
     ]
 

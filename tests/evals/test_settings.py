@@ -29,7 +29,7 @@ from steer_vectors.models import ChatModel, load
 @pytest.fixture
 def suite(tmp_path: Path, write_suite: Callable[..., Path]) -> Suite:
     prompts = [{"prompt": text} for text in ("Hi", "Name a colour.")]
-    return load_suite(write_suite(tmp_path, "plain", prompts, kind="refusal"))
+    return load_suite(write_suite(tmp_path, "plain", prompts, axis="benign_refusal", kind="refusal"))
 
 
 def rewrite(folder: Path, name: str, **fields: Any) -> None:

@@ -637,7 +637,7 @@ def test_nothing_is_made_where_nothing_can_be_asked(
     # A template that takes no system prompt refuses in the middle of laying out the work.
     template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}Hi"
     system = [{"role": "system", "content": "Hi"}, {"role": "user", "content": "Hi"}]
-    path = write_suite(tmp_path, "system", [{"messages": system}], kind="refusal")
+    path = write_suite(tmp_path, "system", [{"messages": system}], axis="benign_refusal", kind="refusal")
     monkeypatch.setattr(tiny_llama.tokenizer, "chat_template", template)
     own = make_vector(tiny_llama, gap=6.0)
     refused(lambda: run_it(folder, plan=own, suites=[path]), ModelError)
