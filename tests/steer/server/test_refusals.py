@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -249,7 +250,9 @@ def test_the_log_says_who_turned_what_and_no_prompt(guarded):
     live, folder = guarded
     headers = {"authorization": f"Bearer {KEY}", "x-request-id": "logged"}
     live.post("/v1/chat/completions", CHAT | {"steering": {"refusal": 0.1}}, headers=headers)
-    text = (folder / "audit.jsonl").read_text()
+    by = time.monotonic() + 10
+    while '"logged"' not in (text := (folder / "audit.jsonl").read_text()) and time.monotonic() < by:
+        time.sleep(0.01)  # written when the answer is out
     (line,) = [own for own in map(json.loads, text.splitlines()) if own["id"] == "logged"]
     assert (line["asked"], line["given"], line["status"]) == ({"refusal": 0.1}, {"refusal": 0.1}, 200)
     assert line["key"] == read_keys(None, None, {"STEER_KEYS": KEY})[0].id
