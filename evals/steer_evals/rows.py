@@ -83,12 +83,7 @@ def resume_rows(path: Path) -> list[Row]:
     if not path.exists():
         return []
     rows = read_rows(path)
-    try:
-        whole = path.read_bytes().rfind(b"\n") + 1
-        if whole < path.stat().st_size:
-            os.truncate(path, whole)
-    except OSError as error:
-        raise unwritable(path, error) from error
+    cut_torn(path)
     return rows
 
 
@@ -98,7 +93,31 @@ def append_rows(path: Path, rows: Iterable[Row]) -> None:
     Raises:
         RunError: The file cannot be written.
     """
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    append_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def cut_torn(path: Path) -> None:
+    """Cut off a last line that was not written whole; a file that is not there is well.
+
+    Raises:
+        RunError: The file cannot be read or written.
+    """
+    try:
+        if not path.exists():
+            return
+        whole = path.read_bytes().rfind(b"\n") + 1
+        if whole < path.stat().st_size:
+            os.truncate(path, whole)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def append_text(path: Path, text: str) -> None:
+    """Append whole lines and wait until they are on the disk; the folder is made if it is missing.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
     try:
         path.parent.mkdir(exist_ok=True)
         with path.open("ab") as stream:

@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 from steer_evals.differences import differences
 from steer_evals.errors import RunError, unwritable
-from steer_evals.judgements import judge_fields, judge_lines, said_of
+from steer_evals.judgements import said_of
 from steer_evals.judges.protocol import Lexical
 from steer_evals.points import Point, TaxPoint
 from steer_evals.rows import Row, read_rows
+from steer_evals.second_judge import judge_fields
 from steer_evals.summary import alarms, by_category, curve, states, taxes
 
 if TYPE_CHECKING:
     from steer_evals.labelled import Labelled
 
-ROWS, SETTINGS, SUMMARY, RESULTS = "rows.jsonl", "settings.json", "summary.json", "results.md"
+ROWS, SETTINGS, SUMMARY = "rows.jsonl", "settings.json", "summary.json"
 CONTROL, PROMPT_CONTROL = "control", "prompt"
 PLAN, CALIBRATION = "plan.toml", "calibration.json"
 _NEEDED = {"model", "fingerprint", "plan", "suites", "versions"}  # of the settings, by the summary
@@ -151,9 +152,6 @@ class Run:
         summary = self.summary()
         write_whole(self.folder / SUMMARY, json.dumps(summary, indent=1, allow_nan=False))
         write_tables(self.folder, self.rows, summary)
-        if "judge" in summary:
-            told = (self.folder / RESULTS).read_text(encoding="utf-8")
-            write_whole(self.folder / RESULTS, "\n".join([told, *judge_lines(summary["judge"]), ""]))
         return summary
 
 

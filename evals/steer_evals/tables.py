@@ -16,6 +16,7 @@ from steer_evals.errors import unwritable
 from steer_evals.points import Point, axis_name, most_invalid, read_points
 from steer_evals.rows import Row
 from steer_evals.run import left_out, stopped, write_whole
+from steer_evals.second_judge import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_cells, judge_sentence
 
 _ROWS = pa.schema(
     [(name, pa.float64() if name in ("strength", "value") else
@@ -75,6 +76,8 @@ def results(summary: Mapping[str, Any]) -> str:
         lines.append(
             f"Not monotone: {_text(alarm['suite'])} near {alarm['strength']:+g} (p = {alarm['p']:.3f}); read answers there."
         )
+    if "judge" in summary:
+        lines += ["", *_judge_lines(summary["judge"])]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -111,7 +114,7 @@ def _tax_line(entry: Mapping[str, Any]) -> str:
 
 
 def _text(text: str) -> str:
-    """Names are whatever users wrote: none ends a cell or a line, or is markup."""
+    """Names are whatever users wrote, and reasons what a server said: none ends a cell or a line, or is markup."""
     return re.sub(r"([\\|<\[`*])", r"\\\1", " ".join(text.split()))
 
 
@@ -119,6 +122,14 @@ def _difference_line(entry: Mapping[str, Any]) -> str:
     interval = f"[{_signed(entry['low'])}, {_signed(entry['high'])}]"
     counts = f"({entry['n']}, {entry['n_less']})"
     return f"| {entry['strength']:+g} | {entry['what']} | {entry['value']:+.3f} {interval} {counts} |"
+
+
+def _judge_lines(judge: Mapping[str, Any]) -> list[str]:
+    """Of a run that was judged again."""
+    cells = [[_text(suite), *more] for suite, *more in map(agreement_cells, judge["agreement"])]
+    rows = [AGREEMENT_COLUMNS, ["---"] * len(AGREEMENT_COLUMNS), *cells]
+    table = [f"| {' | '.join(row)} |" for row in rows]
+    return ["## Judge", "", _text(judge_sentence(judge)), "", AGREEMENT_NOTE, "", *table]
 
 
 def _signed(value: float | None) -> str:

@@ -245,7 +245,7 @@ def show_run(run: Run, as_json: bool) -> None:
 
 def _show_judge(judge: dict[str, Any]) -> None:
     """Of a run that was judged again: by whom, and how far the lexical judge agrees."""
-    from steer_evals.judgements import AGREEMENT_COLUMNS, agreement_cells, judge_sentence
+    from steer_evals.second_judge import AGREEMENT_COLUMNS, agreement_cells, judge_sentence
 
     say(judge_sentence(judge), False)
     whole = [agreement_cells(entry) for entry in judge["agreement"] if entry["strength"] is None]

@@ -21,13 +21,14 @@ from steer_evals.choosing import calibrate_run
 from steer_evals.corrections import rogan_gladen
 from steer_evals.errors import JudgeError, RunError
 from steer_evals.folder import check_settings
-from steer_evals.judgements import JUDGEMENTS, Place, append_judgements, judge_fields, read_judgements
+from steer_evals.judgements import JUDGEMENTS, Place, append_judgements, read_judgements
 from steer_evals.judges import Verdict
 from steer_evals.judges.agreement import agreement
 from steer_evals.judges.protocol import NOT_JUDGED, Case, Judgement
 from steer_evals.labelled import against_labels, corrected_rates
 from steer_evals.rows import Row
 from steer_evals.run import CALIBRATION, SETTINGS, Run
+from steer_evals.second_judge import judge_fields
 from steer_evals.summary import curve, flags, states, taxes
 from steer_kernels import SteerError
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from steer_evals.corrections import Corrected
-from steer_evals.judgements import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_cells, judge_sentence
 from steer_evals.judges.agreement import Kappa
 from steer_evals.judges.protocol import Lexical
 from steer_evals.judges.validation import Share, Validation
@@ -15,6 +14,7 @@ from steer_evals.points import Point, axis_name, pooled
 from steer_evals.report.contents import Fields
 from steer_evals.report.drawing import signed
 from steer_evals.report.markup import cell, number, percent, share_range, small, tables, text
+from steer_evals.second_judge import AGREEMENT_COLUMNS, AGREEMENT_NOTE, agreement_cells, judge_sentence
 
 
 def judge_section(curve: Sequence[Point], labelled: Labelled | None, second: Fields | None = None) -> str:

@@ -12,7 +12,6 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from steer_evals.judgements import judge_sentence
 from steer_evals.points import HARMFUL, OVER, Point, TaxPoint, axis_name, most_invalid
 from steer_evals.report.aligned import aligned_section
 from steer_evals.report.chosen import chosen_section, chosen_sentence
@@ -33,6 +32,7 @@ from steer_evals.report.markup import (
 from steer_evals.report.measured import frontier_table, frontier_words, numbers_section, tax_table
 from steer_evals.report.panels import in_order
 from steer_evals.run import stopped
+from steer_evals.second_judge import judge_sentence
 
 _PAIR = (HARMFUL, OVER)
 _STATES = frozenset({"full_compliance", "partial_refusal", "full_refusal", "invalid"})
