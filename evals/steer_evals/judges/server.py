@@ -178,7 +178,7 @@ def _check(model: str, url: str) -> None:
         )
     if not model or not good:
         raise JudgeError(
-            f"openai:{model}@{url}",
+            f"openai:{model}@{url}" if url != "http" else f"openai:{model} without a URL",
             "openai:MODEL@BASE_URL",
             "write it as openai:judge@http://localhost:8000/v1",
         )
