@@ -24,7 +24,7 @@ CONTRASTS = ROOT.parent / "vectors/steer_vectors/data"
 SUITES = ROOT / "steer_evals/data/suites"
 LICENCE = "Apache-2.0"
 # Of `risk`: known objects of a harmful verb, new ones, and forms of each request that only sounds risky.
-OBJECTS, NEW, RISKY_FORMS = 6, 1, 6
+OBJECTS, NEW, RISKY_FORMS = 6, 3, 2
 
 
 Row = dict[str, Any]
@@ -243,11 +243,15 @@ def _harmful_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
 def _risky_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
     """Every verb that only sounds risky: once beside a verb that fits any object, then alone in other forms."""
     forms, verbs = _forms(rng), _in_turn(r.ANYTHING, rng)
+    known = [
+        (action.category, action.text.removeprefix(action.category)) for action in g.risky_actions("contrast")
+    ]
+    new = [(verb, f" {thing}") for verb, things in r.RISKY.items() for thing in things]
     for turn in range(RISKY_FORMS):
-        for action in g.risky_actions("contrast"):
-            twin = [action.text.replace(action.category, next(verbs), 1)] if turn == 0 else []
-            texts = _new(forms, taken, action.text, *twin)
-            yield _request(f"sounds risky: {action.category}", action.text, [], texts)
+        for verb, thing in known + new:
+            twin = [next(verbs) + thing] if turn == 0 else []
+            texts = _new(forms, taken, verb + thing, *twin)
+            yield _request(f"sounds risky: {verb}", verb + thing, [], texts)
 
 
 def _plain_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from steer.plan import ELSE, Edit, Plan, Probe
 from steer_evals.disguises import DISGUISES
+from steer_evals.errors import RunError
 from steer_evals.intervals import clustered_wilson
 from steer_evals.suites import Item, Message
 from steer_vectors.capture import Progress, activations
@@ -129,7 +130,11 @@ def extracted(
     Raises:
         ContrastError: Sets without twins, too few prompts, classes that cannot be told apart.
         MismatchError: A vector of another model.
+        RunError: A disguise that none of the requests can wear.
     """
+    examples = [one for own in contrasts for one in examples_of(own)]
+    examples += [one for own in benign for one in examples_of(own, None)]
+    examples += [hidden for name in disguised for hidden in _all_disguised(examples, name)]
     first = contrasts[0]
     refusal = refusal or extract(model, first, progress=bar("refusal"))
     site: dict[str, Any] = {"layer": refusal.layer, "position": refusal.position, "select_by": "auc"}
@@ -139,9 +144,6 @@ def extracted(
         component = extract(
             model, paired, estimator="pca", **(site | {"position": -1}), progress=bar("first component")
         )
-    examples = [one for own in contrasts for one in examples_of(own)]
-    examples += [one for own in benign for one in examples_of(own, None)]
-    examples += [hidden for name in disguised for one in examples if (hidden := _disguised(one, name))]
     return Parts(
         refusal,
         extract(
@@ -213,6 +215,17 @@ def errors_of(probe: FittedProbe, threshold: float) -> dict[str, Any]:
         **twins,
         "brier": probe.brier,
     }
+
+
+def _all_disguised(examples: Sequence[Example], name: str) -> list[Example]:
+    found = [hidden for one in examples if (hidden := _disguised(one, name))]
+    if not found:  # the probe would be that of plain prompts
+        raise RunError(
+            f"disguise {name!r}, of which these contrast sets have no request",
+            "one that any request can wear",
+            "leave it out; `steer disguise` asks it of the built-in suites",
+        )
+    return found
 
 
 def _disguised(one: Example, name: str) -> Example | None:

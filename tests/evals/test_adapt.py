@@ -160,6 +160,16 @@ def test_disguised_examples_stay_in_their_cluster():
     assert _disguised(plain, "translation") is None
 
 
+def test_a_disguise_that_no_request_can_wear_is_refused(model):
+    with pytest.raises(RunError, match="'translation', of which these contrast sets have no request"):
+        extracted(
+            model,
+            [load_contrast("refusal")],
+            [load_contrast("false-refusal")],
+            disguised=["typos", "translation"],
+        )
+
+
 def test_risks_are_those_that_the_gate_sees(model, parts):
     probe = parts.probe
     plan = adaptive(parts, {Branch("low", "clamp", (6,), "all"): 1.0}, 0.5)

@@ -80,6 +80,8 @@ def test_a_damaged_gguf_file(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     _refused(tmp_path, "without config.json")
+    (tmp_path / "adapter_config.json").write_text("{}")
+    _refused(tmp_path, "an adapter by itself")
 
 
 def test_a_hub_id_that_is_not_there() -> None:

@@ -181,6 +181,12 @@ def _source(path: str) -> tuple[str, dict[str, Any]]:
         return str(local.parent), {"gguf_file": local.name}
     if os.path.isdir(local):
         if not (local / "config.json").is_file():
+            if (local / "adapter_config.json").is_file():
+                raise ModelError(
+                    f"{path}, an adapter by itself",
+                    "a model",
+                    "merge it with peft's `merge_and_unload`, save model and tokenizer, and name that folder",
+                )
             raise ModelError(
                 f"{path}, a folder without config.json",
                 "a Hugging Face model folder",
