@@ -20,7 +20,6 @@ from steer.errors import LivenessError
 from steer.gates import log_odds
 from steer.plan import Plan
 from steer.recipe import compile_plan
-from steer_evals.agreed import agreed, log_odds_of
 from steer_evals.calibrate import Budgets, Calibration, Half, Reported, half_of
 from steer_evals.choosing import calibrate_run, calibration_fields
 from steer_evals.disguises import DISGUISES
@@ -103,7 +102,7 @@ def adapt(
         out: Folder: runs, `policy.toml`, `adapt.json`; a run that was stopped is taken up.
         budgets: As in `calibrate`.
         refusal: A vector of refusal, instead of extracting one.
-        method: Of the probe: "lda", "logistic" or "unanimous".
+        method: Of the probe: "lda" or "logistic".
         window: Tokens that it reads, from the last one of the prompt backwards.
         disguised: Disguises that the probe is fitted on besides; see `families.extracted`.
         trials: Pairs of sides that Optuna tries.
@@ -144,7 +143,7 @@ def adapt(
             "loosen the budgets, add contrast sets, or raise --trials",
         )
     scales = {sides["low"]: choice.low, sides["high"]: choice.high}
-    plan = agreed(adaptive(parts, scales, choice.threshold), parts.probe)
+    plan = adaptive(parts, scales, choice.threshold)
     runs = {
         name: sweep(
             model, own, suites, _TURNS if name == ADAPTIVE else STRENGTHS[name], folder / name, control=False,
@@ -162,12 +161,11 @@ def adapt(
 
 
 def risks(model: ChatModel, plan: Plan, suites: Sequence[Suite]) -> dict[tuple[str, str], float]:
-    """Risk of every item by the plan's gate, 0 to 1, on the plain model: its first probe, or those that must agree."""
-    gauges = compile_plan(plan, model).gauges
+    """Risk of every item by the plan's first probe, 0 to 1, on the plain model."""
+    gauges = compile_plan(plan, model).gauges[:1]
     names = [(suite.name, item.id) for suite in suites for item in suite.items]
     prompts = [prompt_ids(model.tokenizer, item.turns) for suite in suites for item in suite.items]
-    odds = log_odds_of(plan, log_odds(model, gauges, prompts))
-    return dict(zip(names, odds.double().sigmoid().tolist(), strict=True))
+    return dict(zip(names, log_odds(model, gauges, prompts)[:, 0].double().sigmoid().tolist(), strict=True))
 
 
 def _search(
@@ -187,8 +185,7 @@ def _search(
         "after": tuple(range(parts.refusal.layer, model.layers)),
         "all": tuple(range(first, model.layers)),
     }
-    gate = agreed(adaptive(parts, {Branch("low", "add", spans["one"], "all"): 1.0}, 0.5), parts.probe)
-    risk = risks(model, gate, suites)
+    risk = risks(model, adaptive(parts, {Branch("low", "add", spans["one"], "all"): 1.0}, 0.5), suites)
     answered: dict[Branch, list[Row]] = {}
 
     def rows(branch: Branch) -> list[Row]:
@@ -241,8 +238,7 @@ def adapted_fields(found: Adapted) -> dict[str, Any]:
     """What `adapt.json` holds."""
     return {
         "probe": {
-            "layer": found.parts.probe.vector.layer, "planes": 1 + len(found.parts.probe.others),
-            "threshold": found.choice.threshold,
+            "layer": found.parts.probe.vector.layer, "threshold": found.choice.threshold,
             **errors_of(found.parts.probe, found.choice.threshold),
         },
         "sides": {

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from statistics import median
 from typing import Any, NamedTuple
@@ -108,54 +107,40 @@ def bench_gate(
 ) -> list[Timing]:
     """Time greedy generation under an adaptive policy over plain: a probe, and a clamp at every later layer on either side.
 
-    Also with two probes that must agree, as `steer adapt --probe unanimous` makes them.
-
     Args:
         model: As in `bench_generate`, and so are the others.
-        rows: Batch; the first probe opens for half of it.
+        rows: Batch; the probe opens for half of it.
         tokens: New tokens of each row.
         repeats: Rounds after one that warms up.
         progress: Called as `progress(done, total)`, in rounds.
 
     Returns:
-        The whole generation, and the prompt by itself, in which the probes read; the same of two probes.
+        The whole generation, and the prompt by itself, in which the probe reads.
 
     Raises:
         LivenessError: As there.
     """
+    vector, first = _random_vector(model), model.layers // 3
     ids = _ids(model, rows, _PROMPT_TOKENS)
-    recipes = {
-        what: compile_plan(_gated(model, ids, early), model)
-        for what, early in (("adaptive", ()), ("adaptive, two probes that must agree", ("harmless-1",)))
+    layers = tuple(range(first, model.layers))
+    edits = (
+        Edit("clamp", vector, layers, low=0.0, when="risk"), Edit("clamp", vector, layers, high=0.0, when=ELSE),
+    )  # fmt: skip
+    gauge = compile_plan(Plan(edits, (Probe("risk", vector, first),)), model).gauges
+    middle = float(log_odds(model, gauge, ids.tolist()).median())
+    plan = Plan(edits, (Probe("risk", vector, first, offset=-middle),))
+    recipe, copy = compile_plan(plan, model), _sharing_weights(model)
+    check_liveness(model, recipe)
+    runs: dict[str, Callable[[], Iterator[float]]] = {
+        "plain": lambda: _tokens(model, ids, tokens, None, 0.0),
+        "gated": lambda: _tokens(copy, ids, tokens, recipe, 1.0),
     }
-    for recipe in recipes.values():
-        check_liveness(model, recipe)
-    runs: dict[str, Callable[[], Iterator[float]]] = {"plain": lambda: _tokens(model, ids, tokens, None, 0.0)}
-    for what, recipe in recipes.items():
-        runs[what] = partial(_tokens, _sharing_weights(model), ids, tokens, recipe, 1.0)
-    kept = _rounds(runs, (tuple(runs),), repeats, progress)
+    kept = _rounds(runs, (("plain", "gated"),), repeats, progress)
     prompt = {name: [own[:1] for own in times] for name, times in kept.items()}
     return [
-        _timing(f"{what} / plain{part}", times[what], times["plain"])
-        for what in recipes
-        for part, times in (("", kept), (", the prompt", prompt))
+        _timing("adaptive / plain", kept["gated"], kept["plain"]),
+        _timing("adaptive / plain, the prompt", prompt["gated"], prompt["plain"]),
     ]
-
-
-def _gated(model: ChatModel, ids: torch.Tensor, early: tuple[str, ...]) -> Plan:
-    """A clamp on either side of a probe; those asked before it open for what they take to be harmless."""
-    vector, first = _random_vector(model), model.layers // 3
-    clamp = Edit("clamp", vector, tuple(range(first, model.layers)), high=0.0, when=ELSE)
-    edits = (
-        replace(clamp, low=0.0, high=None, when="risk"),
-        clamp,
-        *(replace(clamp, when=name) for name in early),
-    )
-    probes = (*(Probe(name, vector, first, slope=-1.0) for name in early), Probe("risk", vector, first))
-    gauges = compile_plan(Plan(edits, probes), model).gauges
-    middles = log_odds(model, gauges, ids.tolist()).median(0).values.tolist()
-    probes = tuple(replace(own, offset=-middle) for own, middle in zip(probes, middles, strict=True))
-    return Plan(edits, probes)
 
 
 def _rounds(

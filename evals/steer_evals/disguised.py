@@ -13,7 +13,6 @@ from transformers.utils import logging as hf_logging
 
 from steer.plan import Plan
 from steer_evals.adapt import risks
-from steer_evals.agreed import gate_of
 from steer_evals.asking import answer_tokens
 from steer_evals.calibrate import half_of
 from steer_evals.disguises import DISGUISES, LONG, PADDING, disguise
@@ -66,7 +65,7 @@ def ask_disguised(
 
     Args:
         model: A live model, not steered.
-        plan: Whose first probe, if it has one, is the gate that is judged; with those that must agree with it (`agreed`).
+        plan: Whose first probe, if it has one, is the gate that is judged.
         suites: On refusal.
         strength: Of the plan's dial.
         out: Folder of the run; `robustness.md` is written there.
@@ -97,10 +96,10 @@ def ask_disguised(
     run = sweep(model, plan, asked, [strength], out, control=False, progress=progress)
     steered = [row for row in run.rows if row["strength"] == strength]
     plain = [row for row in run.rows if row["strength"] == 0]
-    if plan.probes:
-        table = robustness(steered, risks(model, plan, asked), gate_of(plan).threshold, plain)
-    else:
-        table = robustness(steered, unsteered=plain)
+    gated = plan.probes[:1]
+    table = robustness(
+        steered, risks(model, plan, asked) if gated else None, gated[0].threshold if gated else 0.5, plain
+    )
     result = Disguised(table, words, left_out)
     write_whole(run.folder / TABLE, "\n".join(disguised_lines(result)) + "\n")
     return result

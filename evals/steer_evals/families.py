@@ -122,7 +122,7 @@ def extracted(
         benign: Requests of which none is harmful; the first, risky-sounding (+) against plain, gives the direction of false
             refusal, all of them the probe.
         refusal: To use instead of a mean difference of the first set.
-        method: Of the probe: "lda", "logistic" or "unanimous".
+        method: Of the probe: "lda" or "logistic".
         window: Tokens that it reads.
         disguised: Disguises that it is fitted on besides, each a source of its own; see `disguises.DISGUISES`.
         bar: Makes a progress callback for each of them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -50,9 +50,7 @@ def adapt(
     vector: Annotated[
         str | None, typer.Option(help="A vector of refusal, instead of extracting one.")
     ] = None,
-    probe: Annotated[
-        str, typer.Option(help="lda, logistic, or unanimous: two planes, and risky is what both call so.")
-    ] = "lda",
+    probe: Annotated[str, typer.Option(help="lda or logistic.")] = "lda",
     window: Annotated[
         int, typer.Option(min=1, help="Tokens that the probe reads, from the last one backwards.")
     ] = 1,
@@ -84,7 +82,6 @@ def adapt(
     from steer_evals.calibrate import Budgets, half_of
     from steer_evals.suites import load_suite
     from steer_vectors.contrast import load_contrast
-    from steer_vectors.probe import Classifier
 
     can_make(out)
     floor = None if min_harmful_refusal == "plain" else share_of(min_harmful_refusal)
@@ -106,8 +103,8 @@ def adapt(
         raise usage(
             "no --contrast or no --benign", "one set or more of each", "leave them out for the built-in ones"
         )
-    if probe not in get_args(Classifier):
-        raise usage(f"--probe {probe}", " or ".join(get_args(Classifier)), "choose one")
+    if probe not in ("lda", "logistic"):
+        raise usage(f"--probe {probe}", "lda or logistic", "choose one")
     refusal = None if vector is None else steer.load_vector(vector)
     for word in unused:
         notes.print(f"--without {word}: no row has it in its category, so none is left out", soft_wrap=True)
@@ -116,7 +113,7 @@ def adapt(
     with bars() as bar:
         found = make(
             loaded, contrasts, sets, suites, out, budgets=budgets, refusal=refusal,
-            method=cast("Classifier", probe), window=window,
+            method="lda" if probe == "lda" else "logistic", window=window,
             disguised=_names(disguised), trials=trials, seed=seed, limit=limit, bar=bar,
         )  # fmt: skip
     write_page(found, out)

@@ -4,8 +4,7 @@
     risk  = 1 / (1 + exp(-(slope * place + offset)))
 
 `u` is the normal of a linear classifier on the plain model's activations: linear discriminant analysis with the covariance of
-Ledoit & Wolf (2004), or a penalised logistic regression; or there are several, which must agree (`unanimous`): the risk is then
-the least of theirs. Both classes weigh the same, and so do the sources within a class:
+Ledoit & Wolf (2004), or a penalised logistic regression. Both classes weigh the same, and so do the sources within a class:
 risk is the probability where half of the requests are risky. Slope and offset are Platt's (1999, with his smoothed targets)
 on the readings of held-out folds.
 
@@ -21,7 +20,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -36,11 +35,10 @@ from steer_vectors.contrast import ContrastSet, Label
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.file import FORMAT, FORMAT_VERSION, Vector, library_version, model_metadata
 from steer_vectors.models import ChatModel
-from steer_vectors.planes import FITS, Agreed, Plane, held_out, held_out_risks, platt, splits_of
+from steer_vectors.planes import FITS, Plane, held_out, held_out_risks, platt, splits_of
 from steer_vectors.roc import Area, Bools, Floats, Table, area, of_twins, parts, ranked, variance_of
-from steer_vectors.unanimous import unanimous
 
-Classifier = Literal["lda", "logistic", "unanimous"]
+Classifier = Literal["lda", "logistic"]
 MAX_ROWS = 2048  # of a source of a class, drawn by whole pairs: memory does not grow beyond
 LEAST = 20  # prompts of a class
 _DEEPEST = 0.75  # of the layers: a gate decides before the layers that it opens
@@ -77,15 +75,6 @@ class Score(NamedTuple):
     cluster: str
 
 
-class Face(NamedTuple):
-    """One of the planes that must agree, laid out as the first is: see `FittedProbe`."""
-
-    vector: Vector
-    slope: float
-    offset: float
-    before: tuple[tuple[Vector, float], ...]
-
-
 @dataclass(frozen=True, eq=False)
 class FittedProbe:
     """A calibrated probe, and how well it does on clusters that it did not see.
@@ -104,8 +93,6 @@ class FittedProbe:
         calibration_error: Mean distance, over ten bins of equal weight, of mean risk and share of risky requests.
         by_layer: AUC that the layer was chosen by: on twins, or without twins over all.
         note: What to know of the requests, such as a class of one source; "" = nothing.
-        others: More planes at the same layer, for `unanimous`: the risk is the least of what all say, so that a request is
-            risky at a threshold if they agree; every figure above is of all of them together.
     """
 
     vector: Vector
@@ -121,7 +108,6 @@ class FittedProbe:
     calibration_error: float
     by_layer: Mapping[int, Area]
     note: str = ""
-    others: tuple[Face, ...] = ()
 
 
 def fit_probe(
@@ -143,7 +129,7 @@ def fit_probe(
         model: The plain model, not steered.
         examples: Requests of both classes, at least `LEAST` of each. Of a source of a class with more than `MAX_ROWS`
             requests that many are drawn.
-        method: "lda", "logistic", or "unanimous": two planes fitted together, of which both must call a request risky.
+        method: "lda" or "logistic".
         layers: 0-based, those to choose from; default: the first three quarters.
         window: How many tokens are read, from the last one backwards.
         folds: At least 2.
@@ -152,7 +138,7 @@ def fit_probe(
 
     Raises:
         ContrastError: Too few requests or clusters of a class, an unknown method, fewer than 2 folds, activations that
-            are not finite or the same everywhere, several planes that do worse than a coin.
+            are not finite or the same everywhere.
         SiteError: A layer that the model does not have, or a model that is being steered.
         ModelError: As in `capture`.
     """
@@ -170,10 +156,9 @@ def fit_probe(
     judged = twins if twins.any() else np.ones_like(twins)
     tally = Tally(progress, len(used) + model.layers)
     rows = _rows(model, used, window, tally.stage())  # [n, l, w * d]
-    fit: Callable[[Floats, Table], Plane | Agreed] = unanimous if method == "unanimous" else FITS[method]
-    splits = splits_of(table, folds, seed)
+    fit, splits = FITS[method], splits_of(table, folds, seed)
     stage = tally.stage()
-    planes: list[tuple[Plane, ...]] = []
+    planes: list[Plane] = []
     read: dict[int, Floats] = {}
     for layer in range(model.layers):
         at = rows[:, layer].astype(np.float64)
@@ -183,7 +168,7 @@ def fit_probe(
                 "prompts that the model tells apart",
                 "check them",
             )
-        planes.append(fit(at, table).planes)
+        planes.append(fit(at, table))
         if layer in chosen_from:
             read[layer] = held_out(fit, at, table, splits)
         stage(layer + 1, model.layers)
@@ -194,29 +179,17 @@ def fit_probe(
     how = {"folds": folds, "seed": seed, "layers": list(chosen_from), "window": window}
     width = model.width
     shares = [slice(at, at + width) for at in range(0, window * width, width)]
-    at = rows[:, layer].astype(np.float64)
-    slope, offset = platt(read[layer], table.risky, table.weights)
-    # The least of several risks is that of the least reading only where risk rises with it.
-    if len(planes[layer]) > 1 and slope <= 0:
-        raise ContrastError(
-            f"{len(planes[layer])} planes that call harmless requests riskier",
-            "classes that they tell apart",
-            "take lda or logistic, or add examples",
+    vectors = [
+        _vector(
+            model, used, rows[..., share], table, [plane.normal[share] for plane in planes], layer, -1 - back, method,
+            how, note,
         )
-
-    def face(number: int) -> Face:
-        """One of the planes at every layer; the scale is common to all."""
-        vectors = [
-            _vector(
-                model, used, rows[..., share], table, [own[number].normal[share] for own in planes], layer, -1 - back,
-                method, how, note,
-            )
-            for back, share in enumerate(shares)
-        ]  # fmt: skip
-        slopes, bias = _in_places(vectors, at, table, planes[layer][number], slope, offset)
-        return Face(vectors[0], slopes[0], bias, tuple(zip(vectors[1:], slopes[1:], strict=True)))
-
-    first, *others = (face(number) for number in range(len(planes[layer])))
+        for back, share in enumerate(shares)
+    ]  # fmt: skip
+    at = rows[:, layer].astype(np.float64)
+    slopes, offset = _in_places(
+        vectors, at, table, planes[layer], *platt(read[layer], table.risky, table.weights)
+    )
 
     def auc(layer: int, keep: Bools) -> Area:
         own = table.only(keep)
@@ -224,10 +197,10 @@ def fit_probe(
 
     risks = held_out_risks(read[layer], table, splits)
     return FittedProbe(
-        vector=first.vector,
-        slope=first.slope,
-        offset=first.offset,
-        before=first.before,
+        vector=vectors[0],
+        slope=slopes[0],
+        offset=offset,
+        before=tuple(zip(vectors[1:], slopes[1:], strict=True)),
         auc=auc(layer, np.ones_like(twins)),
         twins_auc=auc(layer, twins),
         twins_ranked=ranked(read[layer], table.risky, pairs),
@@ -240,7 +213,6 @@ def fit_probe(
         calibration_error=_calibration_error(risks, table),
         by_layer={layer: auc(layer, judged) for layer in read},
         note=note,
-        others=tuple(others),
     )
 
 
@@ -259,21 +231,14 @@ def risks(
         ContrastError, SiteError, ModelError: As in `capture`; also SiteError for a model that is being steered.
     """
     _require_plain(model)
-    faces = [Face(probe.vector, probe.slope, probe.offset, probe.before), *probe.others]
-    layer = probe.vector.layer
-    readings = [reading for face in faces for reading in ((face.vector, face.slope), *face.before)]
+    readings = [(probe.vector, probe.slope), *probe.before]
+    layer, positions = probe.vector.layer, [vector.position for vector, _ in readings]
     directions = torch.stack([vector.directions for vector, _ in readings])
-    positions = [vector.position for vector, _ in readings]
-    along = project(model, prompts, positions, directions, progress)[..., layer]  # [n, k * w]
-    scaled = torch.stack(
-        [
-            slope * (own - float(vector.negative[layer])) / vector.gap(layer)
-            for (vector, slope), own in zip(readings, along.T, strict=True)
-        ]
-    )  # [k * w, n]
-    offsets = torch.tensor([face.offset for face in faces], dtype=along.dtype)
-    odds = scaled.reshape(len(faces), -1, len(prompts)).sum(1) + offsets[:, None]
-    found: list[float] = torch.sigmoid(odds.amin(0)).tolist()
+    along = project(model, prompts, positions, directions, progress)[..., layer]  # [n, w]
+    odds = torch.full((len(prompts),), probe.offset, dtype=along.dtype)
+    for (vector, slope), own in zip(readings, along.T, strict=True):
+        odds += slope * (own - float(vector.negative[layer])) / vector.gap(layer)
+    found: list[float] = torch.sigmoid(odds).tolist()
     return found
 
 
