@@ -20,7 +20,7 @@ from steer_evals.run import Run, write_whole
 PAGE, PICTURE = "adapt.md", "families"
 COLUMNS = (
     "steering", "strength", "harmful refusal", "change", "over-refusal", "benign refusal", "tax", "most invalid",
-    "over-refusal per harmful refusal", "tax saved", "over-refusal saved", "keeps the budgets",
+    "over-refusal per harmful refusal", "tax saved", "over-refusal saved", "kept the budgets on the other half",
 )  # fmt: skip
 GATE_COLUMNS = ("requests", "n", "on the high side", "errors of the gate")
 
@@ -85,7 +85,7 @@ def lines_of(found: Adapted, answers: Iterable[Row]) -> list[str]:
         "",
         f"The probe reads layer {probe.vector.layer}. Under a risk of {found.choice.threshold:.3f}: {low.kind} at layers "
         f"{list(low.layers)}, tokens {low.scope}, {found.choice.low:g}; from there on: {high.kind} at layers "
-        f"{list(high.layers)}, tokens {high.scope}, {found.choice.high:g}.",
+        f"{list(high.layers)}, tokens {high.scope}, {found.choice.high:g}. That is at strength 1 of the policy's dial.",
         "",
         f"AUC of the probe on prompts it was not fitted on: {_area(probe.auc)}, on matched twins {_area(probe.twins_auc)}.",
         "",

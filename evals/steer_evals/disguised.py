@@ -65,7 +65,7 @@ def ask_disguised(
 
     Args:
         model: A live model, not steered.
-        plan: Whose first probe, if it has one, is the gate that is judged.
+        plan: If it has one probe, that is the gate whose errors are counted; of several none is known to be of the risk.
         suites: On refusal.
         strength: Of the plan's dial.
         out: Folder of the run; `robustness.md` is written there.
@@ -96,9 +96,9 @@ def ask_disguised(
     run = sweep(model, plan, asked, [strength], out, control=False, progress=progress)
     steered = [row for row in run.rows if row["strength"] == strength]
     plain = [row for row in run.rows if row["strength"] == 0]
-    gated = plan.probes[:1]
+    gate = plan.probes[0] if len(plan.probes) == 1 else None
     table = robustness(
-        steered, risks(model, plan, asked) if gated else None, gated[0].threshold if gated else 0.5, plain
+        steered, risks(model, plan, asked) if gate else None, gate.threshold if gate else 0.5, plain
     )
     result = Disguised(table, words, left_out)
     write_whole(run.folder / TABLE, "\n".join(disguised_lines(result)) + "\n")

@@ -159,6 +159,8 @@ def disguise(
     suites = [load_suite(name) for name in _names(suite)]
     strength = _default(policy) if strength is None else strength
     chosen = list(DISGUISES) if names == "all" else _names(names)
+    if not chosen:
+        raise usage("no --names", f"some of {', '.join(DISGUISES)}", "leave it out for all of them")
     loaded = load_model(model, dtype)
     with bars() as bar:
         found = ask_disguised(
@@ -184,7 +186,12 @@ def _plain(value: object) -> object:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if twice := [name for at, name in enumerate(found) if name in found[:at]]:
+        raise usage(
+            f"{twice[0]} twice in {text}", "each name once", "leave one out"
+        )  # its rows would count double
+    return found
 
 
 def _default(policy: str) -> float:
@@ -205,7 +212,7 @@ def _show(found: Adapted, out: Path) -> None:
 
     low, high = found.sides["low"], found.sides["high"]
     table(
-        "What each side does", ["risk", "edit", "layers", "tokens", "strength"],
+        "What each side does", ["risk", "edit", "layers", "tokens", "at dial 1"],
         [
             [f"under {found.choice.threshold:.3f}", low.kind, _span(low.layers), low.scope, f"{found.choice.low:g}"],
             ["from there on", high.kind, _span(high.layers), high.scope, f"{found.choice.high:g}"],

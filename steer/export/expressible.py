@@ -89,15 +89,13 @@ def nothing_to_do() -> PlanError:
 
 
 def _more_than_constant(edit: Edit) -> str | None:
-    return (f"{edit.kind!r}" if edit.kind != "add" else None) or _conditional(edit)
+    return _conditional(edit) or (f"{edit.kind!r}" if edit.kind != "add" else None)
 
 
 def _more_than_ablation(edit: Edit) -> str | None:
-    if edit.kind != "ablate":
-        return f"{edit.kind!r}"
-    if len(set(edit.sites)) < edit.vector.layers:
+    if edit.kind == "ablate" and len(set(edit.sites)) < edit.vector.layers:
         return f"'ablate' at {len(set(edit.sites))} of {edit.vector.layers} layers"
-    return _conditional(edit)
+    return _conditional(edit) or (f"{edit.kind!r}" if edit.kind != "ablate" else None)
 
 
 def _conditional(edit: Edit) -> str | None:
@@ -117,4 +115,5 @@ def _instead(edit: Edit) -> str:
     if _conditional(edit) is None and edit.kind == "ablate":
         every = "" if len(set(edit.sites)) == edit.vector.layers else "ablate at every layer, then "
         return f"{every}`steer export lora` or `steer export weights`; or {_ALIVE}"
-    return _ALIVE
+    nearest = "ablate" if edit.kind == "ablate" else "add"
+    return f"{_ALIVE}; nearest to it is {nearest!r} of that vector, for all tokens of every request"

@@ -198,6 +198,7 @@ def test_the_command_line_refuses_before_it_loads(capsys, tmp_path):
         ["--probe", "svm"],
         ["--contrast", "nonsense"],
         ["--contrast", ","],
+        ["--contrast", "refusal,refusal"],
         ["--min-harmful-refusal", "most"],
         ["--limit", "1"],
     ):
@@ -226,6 +227,10 @@ def test_disguises_are_asked_with_and_without_the_policy(model, parts, tmp_path)
     with pytest.raises(RunError, match="strength 0"):
         ask_disguised(model, plan, suites, 0.0, tmp_path / "other")
     assert math.isfinite(found.table[0].refused.rate)
+    # Which of several probes is of the risk nobody knows: no errors are counted.
+    two = replace(plan, probes=(replace(plan.probes[0], name="medical"), *plan.probes))
+    table = ask_disguised(model, two, suites, 1.0, tmp_path / "two", names=["typos"], limit=2).table
+    assert all(entry.gate is None for entry in table)
 
 
 def test_what_disguises_cannot_be_asked_is_one_line(model, parts, tmp_path):

@@ -125,7 +125,14 @@ def beyond(vector: steer.Vector, other: steer.Vector) -> dict[str, tuple[Plan, s
         "clamp": (Plan((Edit("clamp", vector, high=0.5),)), "transformers or vLLM"),
         "scope": (Plan.add(vector, scope="generation"), "transformers or vLLM"),
         "gate": (Plan((Edit("add", vector, gate=Gate(other, 0.1)),)), "transformers or vLLM"),
-        "probe": (Plan((Edit("add", vector, when="risk"),), (probe,)), "transformers or vLLM"),
+        "probe": (
+            Plan((Edit("add", vector, when="risk"),), (probe,)),
+            "transformers or vLLM; nearest to it is 'add'",
+        ),
+        "clamp behind a probe": (
+            Plan((Edit("clamp", vector, high=0.5, when="risk"),), (probe,)),
+            "nearest to it is 'add'",
+        ),
         "norm": (Plan((Edit("add", vector, keep_norm=True),)), "transformers or vLLM"),
     }
 
