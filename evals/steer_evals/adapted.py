@@ -64,13 +64,13 @@ def _line_of(name: str, own: Reported) -> list[str]:
     change = own.harmful_change
     at = {axis: pooled(own.points, axis) for axis in (HARMFUL, OVER, "benign_refusal")}
     rates = {
-        axis: f"{p[0].rate:.3f} [{p[0].low:.3f}, {p[0].high:.3f}] of {p[0].n}" if p else ""
+        axis: f"{p[0].rate:.3f} {_ends(p[0].low, p[0].high)} of {p[0].n}" if p else ""
         for axis, p in at.items()
     }
     return [
         name, f"{own.strength:g}", rates[HARMFUL],
-        f"[{change.low:+.3f}, {change.high:+.3f}]" if own.strength else "", rates[OVER], rates["benign_refusal"],
-        "" if own.tax is None else f"{own.tax.total:+.3f} [{own.tax.low:+.3f}, {own.tax.high:+.3f}]",
+        _ends(change.low, change.high, "+") if own.strength else "", rates[OVER], rates["benign_refusal"],
+        "" if own.tax is None else f"{own.tax.total:+.3f} {_ends(own.tax.low, own.tax.high, '+')}",
         f"{max(p.rate for p in own.points if p.axis == 'invalid'):.3f}",
         _number(own.exchange), _number(own.saved), _number(own.saved_over),
     ]  # fmt: skip
@@ -142,13 +142,18 @@ def _markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str
 
 def _rate(hits: Sequence[bool], clusters: Sequence[str]) -> str:
     low, high = clustered_wilson(hits, clusters)
-    return f"{sum(hits) / len(hits):.3f} [{low:.3f}, {high:.3f}]"
+    return f"{sum(hits) / len(hits):.3f} {_ends(low, high)}"
+
+
+def _ends(low: float, high: float, sign: str = "") -> str:
+    """Of an interval; one cluster has none."""
+    return "[not known]" if math.isnan(low) else f"[{low:{sign}.3f}, {high:{sign}.3f}]"
 
 
 def _number(found: Ratio | Saving) -> str:
     if math.isnan(found.value):
         return f"undefined: {found.reason}"
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    return f"{found.value:.3f} {_ends(found.low, found.high)}"
 
 
 def _why(found: Calibration) -> str:
