@@ -124,9 +124,7 @@ def main() -> None:
         print(write_page(found, args.out).read_text(encoding="utf-8"))
         known = fit_probe(model, twins(args.data), progress=bar("twins"))
         print(f"\nXSTest, safe against harmful contrasts, folds by focus: AUC {known.auc}")
-        both = [
-            load_suite(f"{name}:{args.data}/xstest.dev.jsonl") for name in ("xstest-safe", "xstest-unsafe")
-        ]
+        both = [public(args.data, name, "xstest") for name in ("xstest-safe", "xstest-unsafe")]
         run = steer.sweep(
             model,
             found.plan,
