@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Literal, NamedTuple
 
@@ -118,9 +118,10 @@ def extracted(
 
     Args:
         model: A live model, not steered.
-        contrasts: Harmful requests (+) against harmless ones; the first gives the directions, all of them the probe.
+        contrasts: Harmful requests (+) against harmless ones; the first gives the direction of refusal, all of them the probe,
+            CAST and the null-space map.
         benign: Requests of which none is harmful; the first, risky-sounding (+) against plain, gives the direction of false
-            refusal, all of them the probe.
+            refusal, all of them are harmless ones to the others.
         refusal: To use instead of a mean difference of the first set.
         method: Of the probe: "lda" or "logistic".
         window: Tokens that it reads.
@@ -138,11 +139,11 @@ def extracted(
     first = contrasts[0]
     refusal = refusal or extract(model, first, progress=bar("refusal"))
     site: dict[str, Any] = {"layer": refusal.layer, "position": refusal.position, "select_by": "auc"}
-    paired = next((own for own in contrasts if len(own.twins("train")) > 1), None)
+    together = _together(contrasts, benign)
     component = refusal  # of differences there is none without pairs
-    if paired is not None:
+    if len(together.twins("train")) > 1:
         component = extract(
-            model, paired, estimator="pca", **(site | {"position": -1}), progress=bar("first component")
+            model, together, estimator="pca", **(site | {"position": -1}), progress=bar("first component")
         )
     return Parts(
         refusal,
@@ -150,8 +151,8 @@ def extracted(
             model, benign[0], estimator="surgical", spare=[refusal], **site, progress=bar("false refusal")
         ),
         component,
-        extract(model, first, estimator="null_space", **site, progress=bar("null-space map")),
-        _condition(model, paired or first, component, refusal.layer),
+        extract(model, together, estimator="null_space", **site, progress=bar("null-space map")),
+        _condition(model, together, component, refusal.layer),
         fit_probe(
             model,
             examples,
@@ -215,6 +216,21 @@ def errors_of(probe: FittedProbe, threshold: float) -> dict[str, Any]:
         **twins,
         "brier": probe.brier,
     }
+
+
+def _together(contrasts: Sequence[ContrastSet], benign: Sequence[ContrastSet]) -> ContrastSet:
+    """The probe's requests as one set, for the baselines: what is harmful against all that is not."""
+    rows = [
+        row._replace(id=f"{own.name}:{row.id}", pair=row.pair and f"{own.name}:{row.pair}", answer="")
+        for own in contrasts
+        for row in own.examples
+    ]
+    rows += [
+        row._replace(id=f"{own.name}:{row.id}", label="negative", pair="", answer="")
+        for own in benign
+        for row in own.examples
+    ]
+    return replace(contrasts[0], examples=tuple(rows))
 
 
 def _all_disguised(examples: Sequence[Example], name: str) -> list[Example]:

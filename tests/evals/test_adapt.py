@@ -23,7 +23,17 @@ from steer_evals.choosing import calibrate_run
 from steer_evals.control import random_plan
 from steer_evals.disguised import _fitting, ask_disguised, disguised_lines
 from steer_evals.errors import RunError
-from steer_evals.families import MOVES, RISK, Branch, _disguised, adaptive, baselines, errors_of, extracted
+from steer_evals.families import (
+    MOVES,
+    RISK,
+    Branch,
+    _disguised,
+    _together,
+    adaptive,
+    baselines,
+    errors_of,
+    extracted,
+)
 from steer_evals.intervals import wilson
 from steer_evals.joined import Choice
 from steer_evals.rows import append_rows
@@ -32,7 +42,7 @@ from steer_evals.suites import load_suite
 from steer_vectors.chat import prompt_ids
 from steer_vectors.contrast import load_contrast
 from steer_vectors.hooks import on_layers
-from steer_vectors.probe import Example
+from steer_vectors.probe import Example, examples_of
 from steer_vectors.probe import risks as told_by
 
 
@@ -88,6 +98,17 @@ def test_the_condition_is_the_best_of_its_grid(model, parts):
     assert gauges[0].cosine
     opened = (log_odds(model, gauges, ids)[:, 0] >= gauges[0].threshold).tolist()
     assert f1_score(truth, opened) > 0.9
+
+
+def test_the_baselines_see_what_the_probe_sees():
+    own, other = load_contrast("refusal"), load_contrast("false-refusal")
+    found = _together([own, load_contrast("risk")], [other])
+    expected = [*examples_of(own), *examples_of(load_contrast("risk")), *examples_of(other, None)]
+    told = {(row.text, row.label == "positive") for row in found.examples}
+    assert told == {(one.turns, one.risky) for one in expected}
+    assert len({row.id for row in found.examples}) == len(found.examples)
+    # Twins of two sets with the same number are none.
+    assert len(found.twins("train")) == len(own.twins("train")) + len(load_contrast("risk").twins("train"))
 
 
 def test_errors_of_a_probe_are_counted_out_of_fold(parts):

@@ -389,7 +389,7 @@ HASHES = {
     "grounding": "94f64a29259b",
     "reflection": "5d61bb603626",
     "refusal": "91306f0cbde1",
-    "risk": "66637e176ad1",
+    "risk": "73dd58d48d43",
     "sycophancy": "61977b9be7dc",
     "warmth": "6ed4d234f8d2",
 }
