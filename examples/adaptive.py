@@ -27,6 +27,7 @@ from steer_vectors.contrast import ContrastSet, load_contrast
 from steer_vectors.probe import Example, fit_probe
 
 TOKENS = 24
+_SHARED = Path(__file__).parents[2] / "shared"  # beside the repository
 _HEADER = {
     "version": 1,
     "kind": "refusal",
@@ -95,8 +96,8 @@ def twins(data: Path) -> list[Example]:
 def main() -> None:
     """Adapt, then the same on twins only."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--adapter", type=Path, default=Path("../shared/models/smollm2-safety"))
+    parser.add_argument("--data", type=Path, default=_SHARED / "data")
+    parser.add_argument("--adapter", type=Path, default=_SHARED / "models" / "smollm2-safety")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=60, help="items of each suite")
     parser.add_argument("--trials", type=int, default=4)
