@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from steer_evals.calibrate import half_of
+from steer_evals.suites import load_suite
 from steer_vectors.contrast import ContrastSet, builtin_contrasts, load_contrast
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +147,32 @@ def test_risk_asks_what_no_suite_asks() -> None:
     for path in sorted(SUITES.glob("*.jsonl")):
         turns = {text for row in rows(path) for text in conversation(row).split("\n")}
         assert not asked & {" ".join(re.findall(r"\w+", text.lower())) for text in turns}, path.name
+
+
+def test_the_page_counts_near_twins_of_what_is_reported() -> None:
+    """What the probe of docs/adaptive.md was fitted on, against the half that reports."""
+
+    def words(text: str) -> frozenset[str]:
+        return frozenset(re.findall(r"\w+", text.lower()))
+
+    sets = [load_contrast(name) for name in ("refusal", "risk", "false-refusal")]
+    fitted = {words(row.text) for own in sets for row in own.without("general").examples}
+    page = (
+        (ROOT / "docs/adaptive.md")
+        .read_text(encoding="utf-8")
+        .partition("near-twins")[2]
+        .partition("requests are")[0]
+    )
+    found = []
+    for name in ("harmful", "benign-risky", "benign", "capability"):
+        asked = [
+            words(item.turns[-1]["content"])
+            for item in load_suite(name).items
+            if half_of(name, item.id) == "reporting"
+        ]
+        near = [max(len(own & other) / len(own | other) for other in fitted) for own in asked]
+        found += [sum(share >= 0.75 for share in near), len(asked)]
+    assert [int(number) for number in re.findall(r"(?<![.\d])\d+", page.partition("more)")[2])] == found
 
 
 # --- what the script writes ---
