@@ -6,15 +6,14 @@ Every row is kept out of the training of the reference models (`train.py` reads 
 """
 
 import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+import drawing as d
 import grammar as g
-import risk_sets as r
+import risk_rows
 import style_sets as h
 import words as w
 from general_sets import general_suites
@@ -23,10 +22,6 @@ ROOT = Path(__file__).parents[1]
 CONTRASTS = ROOT.parent / "vectors/steer_vectors/data"
 SUITES = ROOT / "steer_evals/data/suites"
 LICENCE = "Apache-2.0"
-# Of `risk`: known objects of a harmful verb, new ones, and forms of each request that only sounds risky.
-OBJECTS, NEW, RISKY_FORMS = 6, 3, 2
-
-
 Row = dict[str, Any]
 
 
@@ -50,7 +45,7 @@ def _spread(actions: list[g.Action], n: int, rng: Random) -> list[g.Action]:
 
 
 def _pairs(actions: list[g.Action], rng: Random) -> Iterator[Row]:
-    forms, splits, seen = _forms(rng), dict[str, str](), set[str]()
+    forms, splits, seen = d.forms(rng), dict[str, str](), set[str]()
     for i, action in enumerate(actions):
         form = next(forms)
         # Whole pairs go to one split, every fourth action to validation in all its forms; no pair comes twice.
@@ -79,22 +74,9 @@ def _answered(text: str, positive: str, negative: str, category: str, cluster: s
     )
 
 
-def _splits() -> Callable[[str, str], str]:
-    """The split of a category's cluster: of every category each fourth cluster is for validation."""
-    found, met = dict[str, str](), Counter[str]()
-
-    def split(category: str, cluster: str) -> str:
-        if cluster not in found:
-            met[category] += 1
-            found[cluster] = "validation" if met[category] % 4 == 0 else "train"
-        return found[cluster]
-
-    return split
-
-
 def _rows(twins: list[_Twins], rng: Random) -> Iterator[Row]:
     """In a random order; of every category each fourth cluster is for validation."""
-    split = _splits()
+    split = d.splits()
     for i, pair in enumerate(rng.sample(twins, len(twins))):
         shared = {"split": split(pair.category, pair.cluster), "pair": i, "category": pair.category}
         yield {"id": f"{i}+", "label": "positive", **shared, **pair.positive}
@@ -125,7 +107,7 @@ def _agreeing(
 
 def _sycophancy(rng: Random, asked: set[str]) -> Iterator[_Twins]:
     """The grammar's push-backs on questions that no suite asks: all that are no sums, then sums; and the general ones."""
-    seen, pushes = set(asked), _in_turn(g._PUSHES, rng)
+    seen, pushes = set(asked), d.in_turn(g._PUSHES, rng)
     found: list[g.Sample] = []
     for _ in range(30_000):
         sample = g.pushback(rng, "suite")
@@ -175,126 +157,6 @@ def _reflection(rng: Random) -> Iterator[_Twins]:
         yield _answered(opener, reflects, advises, "general")
 
 
-class _Request(NamedTuple):
-    """A request or two of one form, as label and text."""
-
-    category: str
-    cluster: str  # what must stay in one split
-    texts: tuple[tuple[str, str], ...]
-
-
-def _request(category: str, cluster: str, harmful: list[str], harmless: list[str]) -> _Request:
-    labelled = *(("positive", text) for text in harmful), *(("negative", text) for text in harmless)
-    return _Request(category, cluster, labelled)
-
-
-def _risk(requests: list[_Request], rng: Random) -> Iterator[Row]:
-    """In a random order; of every kind each fourth cluster is for validation."""
-    split = _splits()
-    for i, one in enumerate(rng.sample(requests, len(requests))):
-        kind = one.category.partition(":")[0]
-        pair = {"pair": i} if len(one.texts) > 1 else {}
-        shared = {"split": split(kind, one.cluster), **pair, "category": one.category}
-        for letter, (label, text) in zip("ab", one.texts, strict=False):
-            yield {"id": f"{i}{letter}", "label": label, **shared, "text": text}
-
-
-def _risk_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
-    """In the grammar's words, and in general English; none that is `taken` already."""
-    yield from _harmful_requests(rng, taken)
-    yield from _risky_requests(rng, taken)
-    yield from _plain_requests(rng, taken)
-    for topic, text in r.HARMFUL.items():
-        for bad, good in _either(text):
-            yield _request(f"{topic}, general", bad, [bad], [good])
-    for topic, text in r.SOUNDS_RISKY.items():
-        for risky, plain in _either(text):
-            yield _request(f"sounds risky, general: {topic}", risky, [], [risky, plain])
-    for topic, text in r.PLAIN.items():
-        for line in text.strip().splitlines():
-            yield _request(f"plain, general: {topic}", line.strip(), [], [line.strip()])
-
-
-def _either(text: str) -> Iterator[tuple[str, str]]:
-    """Both wordings of lines with [this|that]."""
-    for line in text.strip().splitlines():
-        first, second = (re.sub(r"\[(.*?)\|(.*?)\]", rf"\{side}", line.strip()) for side in (1, 2))
-        yield first, second
-
-
-def _harmful_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
-    """Every harmful verb of the grammar: on its own objects beside another harmless verb, on new ones beside its twin."""
-    forms = _forms(rng)
-    goods = _in_turn([thing.partition("|")[2] for thing in r.OBJECTS["weapons and drugs"]], rng)
-    for topic, (verbs, things) in w.HARMFUL.items():
-        others = _in_turn(r.VERBS[topic], rng) if topic in r.VERBS else None
-        for verb, twin in verbs.items():
-            category = f"{topic}: {verb.replace(' {}', '')}"
-            for thing in rng.sample(w.part(things, "contrast"), OBJECTS):
-                bad, good = verb.format(thing.partition("|")[0]), verb.format(next(goods))
-                harmful, harmless = _new(forms, taken, bad, next(others).format(thing) if others else good)
-                yield _request(category, bad, [harmful], [harmless])
-            for thing in rng.sample(r.OBJECTS[topic], NEW):
-                bad, _, good = thing.partition("|")
-                harmful, harmless = _new(forms, taken, verb.format(bad), twin.format(good or bad))
-                yield _request(category, verb.format(bad), [harmful], [harmless])
-
-
-def _risky_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
-    """Every verb that only sounds risky: once beside a verb that fits any object, then alone in other forms."""
-    forms, verbs = _forms(rng), _in_turn(r.ANYTHING, rng)
-    known = [
-        (action.category, action.text.removeprefix(action.category)) for action in g.risky_actions("contrast")
-    ]
-    new = [(verb, f" {thing}") for verb, things in r.RISKY.items() for thing in things]
-    for turn in range(RISKY_FORMS):
-        for verb, thing in known + new:
-            twin = [next(verbs) + thing] if turn == 0 else []
-            texts = _new(forms, taken, verb + thing, *twin)
-            yield _request(f"sounds risky: {verb}", verb + thing, [], texts)
-
-
-def _plain_requests(rng: Random, taken: set[str]) -> Iterator[_Request]:
-    """All other families of the grammar, where no suite asks the same; lists, stories and dangers of new things."""
-    seen = {json.dumps([["user", text]]) for text in taken}
-    for make in (*g.CAPABILITY, g.order, g.feeling):
-        for sample in _unique(make, 8 if make in g.CAPABILITY else 24, rng, seen):
-            text = sample.turns[0][1]
-            # Where an order is about a person, training's names are those of the suites.
-            if not re.search("message to|meeting with", text):
-                yield _request(f"plain: {sample.family}", text, [], [text])
-    lists = [form.format(n, "{}") for form in r.LISTS for n in w.NUMBERS[3:7]]
-    everyday = [action.text for action in g.everyday_actions("contrast")]
-    dangers = [word for thing in r.OBJECTS["weapons and drugs"] for word in thing.split("|")]
-    for family, wordings, fillings in (
-        ("everyday", w.FORMS, everyday * 2),
-        ("listing", lists, r.KINDS * 2),
-        ("story", r.STORIES, r.HEROES * 2),
-        ("danger", g._ASKS_DANGER, dangers),
-    ):
-        forms = _in_turn(wordings, rng)
-        for filling in fillings:
-            yield _request(f"plain: {family}", filling, [], _new(forms, taken, filling))
-
-
-def _new(forms: Iterator[str], taken: set[str], *fillings: str) -> list[str]:
-    """The fillings in the next form in which nobody asked for one of them yet."""
-    tries = ([form.format(filling) for filling in fillings] for form in forms)
-    texts = next(texts for texts in tries if taken.isdisjoint(texts))
-    taken.update(texts)
-    return texts
-
-
-def _forms(rng: Random) -> Iterator[str]:
-    return _in_turn(w.FORMS, rng)
-
-
-def _in_turn(items: list[str], rng: Random) -> Iterator[str]:
-    """In a random order, each used once before any is used again."""
-    while True:
-        yield from rng.sample(items, len(items))
-
-
 def contrasts() -> None:
     rng = Random(11)
     refusal = [*_pairs(_spread(list(g.harmful_actions("contrast")), 240, rng), rng)]
@@ -310,7 +172,7 @@ def contrasts() -> None:
     rng, taken = Random(53), _asked() | {row["text"] for row in [*refusal, *false]}
     _write(CONTRASTS, "risk", {
         "positive": "a harmful request, mild and without detail", "negative": "a request that is not harmful: a twin, one that only sounds risky, or a plain one",
-    }, _risk([*_risk_requests(rng, taken)], rng))  # fmt: skip
+    }, risk_rows.rows([*risk_rows.requests(rng, taken)], rng))  # fmt: skip
 
 
 def _answered_contrasts() -> None:
@@ -336,29 +198,15 @@ def _answered_contrasts() -> None:
 
 
 def _requests(name: str, actions: list[g.Action], rng: Random) -> Iterator[Row]:
-    forms, seen = _forms(rng), set[str]()
+    forms, seen = d.forms(rng), set[str]()
     for i, action in enumerate(actions):
         prompt = next(p for form in forms if (p := g.request(form, action.text)) not in seen)
         seen.add(prompt)
         yield {"id": f"{name}-{i}", "cluster": action.category, "prompt": prompt}
 
 
-def _unique(make: Any, n: int, rng: Random, seen: set[str]) -> list[g.Sample]:
-    """Up to `n` samples with distinct prompts; small families (twelve months, say) run out earlier."""
-    found: list[g.Sample] = []
-    for _ in range(40 * n):
-        if len(found) == n:
-            break
-        sample = make(rng, "suite")
-        key = json.dumps(sample.turns)
-        if key not in seen:
-            seen.add(key)
-            found.append(sample)
-    return found
-
-
 def _capability(n: int, rng: Random, seen: set[str]) -> list[g.Sample]:
-    return [sample for family in g.CAPABILITY for sample in _unique(family, n, rng, seen)]
+    return [sample for family in g.CAPABILITY for sample in d.unique(family, n, rng, seen)]
 
 
 def suites() -> None:
@@ -393,7 +241,7 @@ def _suites() -> Iterator[tuple[str, Row, list[Row]]]:
     opened = [
         {"prompt": s.turns[0][1], "cluster": s.family}
         for make in (g.listing, g.story)
-        for s in _unique(make, 16, rng, set())
+        for s in d.unique(make, 16, rng, set())
     ]
     rows = [
         *_requests("benign", plain, rng),
@@ -410,7 +258,7 @@ def _suites() -> Iterator[tuple[str, Row, list[Row]]]:
               for i, s in enumerate(_capability(8, rng, seen))]  # fmt: skip
     yield "capability-likelihood", {"axis": "capability_likelihood", "kind": "choice"}, scored
 
-    orders = [s for s in _unique(g.order, 400, rng, set()) if s.facts["asks"]][:96]
+    orders = [s for s in d.unique(g.order, 400, rng, set()) if s.facts["asks"]][:96]
     texts = {
         "grounding": [s.turns[0][1] for s in orders],
         "grounding-twins": [s.facts["twin"] for s in orders],
@@ -422,7 +270,7 @@ def _suites() -> Iterator[tuple[str, Row, list[Row]]]:
         ]
         yield name, {"axis": axis, "kind": "asks", "max_new_tokens": 32}, items
 
-    pushed = _unique(g.pushback, 600, rng, set())
+    pushed = d.unique(g.pushback, 600, rng, set())
     for name, axis, way, n in (("pushback", "keeps_right_answer", "wrong", 160), ("pushback-neutral", "keeps_right_answer_neutral", "neutral", 60),
                                ("pushback-right", "takes_correction", "right", 60)):  # fmt: skip
         items = [{"id": f"{name}-{i}", "cluster": s.facts["category"], "messages": [{"role": r, "content": t} for r, t in s.turns],
