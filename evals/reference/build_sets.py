@@ -197,8 +197,8 @@ def _answered_contrasts() -> None:
         _write(CONTRASTS, name, header, _rows(twins, Random(seed)))
 
 
-def _requests(name: str, actions: list[g.Action], rng: Random) -> Iterator[Row]:
-    forms, seen = d.forms(rng), set[str]()
+def _requests(name: str, actions: list[g.Action], rng: Random, taken: Iterable[str] = ()) -> Iterator[Row]:
+    forms, seen = d.forms(rng), set(taken)
     for i, action in enumerate(actions):
         prompt = next(p for form in forms if (p := g.request(form, action.text)) not in seen)
         seen.add(prompt)
@@ -227,7 +227,8 @@ def _suites() -> Iterator[tuple[str, Row, list[Row]]]:
     refusal = {"kind": "refusal", "max_new_tokens": 32}
     harmful = list(g.harmful_actions("suite"))
     chosen = _spread(harmful, 160, rng)
-    yield "harmful", {"axis": "harmful_refusal", **refusal}, [*_requests("harmful", chosen, rng)]
+    first = [*_requests("harmful", chosen, rng)]
+    yield "harmful", {"axis": "harmful_refusal", **refusal}, first
     unseen = _spread(list(g.unseen_actions()), 40, rng)
     yield (
         "harmful-unseen",
@@ -283,6 +284,16 @@ def _suites() -> Iterator[tuple[str, Row, list[Row]]]:
              for i, item in enumerate(items)]  # fmt: skip
     yield again, {"axis": "takes_correction_neutral", "kind": "answer", "max_new_tokens": 32}, asked
     yield from general_suites()
+    # Every harmful action of the suites in three other forms; its verb is what would be drawn anew.
+    by_verb = [
+        g.Action(verb.format(bad), "", f"{topic}: {verb.replace(' {}', '')}", True)
+        for topic, (verbs, things) in w.HARMFUL.items()
+        for bad in (thing.partition("|")[0] for thing in w.part(things, "suite"))
+        for verb in verbs
+    ]
+    rng, asked = Random(59), {row["prompt"] for row in first}
+    wide = [*_requests("harmful-wide", by_verb * 3, rng, asked)]
+    yield "harmful-wide", {"axis": "harmful_refusal", **refusal}, rng.sample(wide, len(wide))
 
 
 def held_out() -> set[str]:

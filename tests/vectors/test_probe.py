@@ -11,7 +11,8 @@ import torch
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -149,6 +150,27 @@ def test_a_logistic_reading_is_scikit_learns() -> None:
     np.testing.assert_allclose(rows @ plane.normal + plane.bias, theirs.decision_function(rows), atol=1e-6)
 
 
+def test_the_penalty_is_the_one_with_the_least_loss_on_held_out_folds() -> None:
+    draw = np.random.default_rng(0)
+    examples = _twins(60)
+    table, rows = (
+        probes._table(examples),
+        draw.normal(size=(120, 30)),
+    )  # as many coordinates as a fold has pairs
+    rows[:, 0] += 0.7 * table.risky
+    splits = planes.splits_of(table, 5, 0)
+    fit, readings = planes.best_of(planes.FITS["logistic"], rows, table, splits)
+    losses = {}
+    for penalty in planes.PENALTIES:
+        theirs = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
+        odds = cross_val_predict(theirs, rows, table.risky, cv=splits, method="decision_function")
+        losses[penalty] = (log_loss(table.risky, 1 / (1 + np.exp(-odds))), odds)
+    loss, odds = min(losses.values(), key=lambda own: own[0])
+    assert loss < losses[planes.PENALTIES[-1]][0] - 0.1  # too little penalty is much worse here
+    np.testing.assert_allclose(readings, odds, atol=1e-5)
+    np.testing.assert_array_equal(planes.held_out(fit, rows, table, splits), readings)
+
+
 def test_platt_finds_the_odds_of_a_gaussian_and_survives_perfect_readings() -> None:
     draw = np.random.default_rng(0)
     risky = np.arange(20_000) % 2 == 0
@@ -281,7 +303,8 @@ def test_several_tokens_are_read_as_one_plane(tiny_llama: ChatModel, method: pro
     layer, width = found.vector.layer, tiny_llama.width
     rows = probes._rows(tiny_llama, examples, 3, lambda *_: None)[:, layer].astype(np.float64)
     table = probes._table(examples)
-    plane = planes.FITS[method](rows, table)
+    fit, _ = planes.best_of(planes.FITS[method], rows, table, planes.splits_of(table, 5, 0))
+    plane = fit(rows, table)
     odds = np.full(len(rows), found.offset)
     for at, (vector, slope) in enumerate([(found.vector, found.slope), *found.before]):
         along = rows[:, at * width : (at + 1) * width] @ vector.directions[layer].double().numpy()
@@ -303,7 +326,7 @@ def test_conversations_and_progress(tiny_llama: ChatModel) -> None:
     examples = [one._replace(turns=[*talk, {"role": "user", "content": one.turns}]) for one in _twins(20)]
     seen: list[tuple[int, int]] = []
     found = fit_probe(tiny_llama, examples, layers=[1], progress=lambda *at: seen.append(at))
-    assert seen[-1] == (40 + DEPTH, 40 + DEPTH)
+    assert seen[-1] == (41 + DEPTH, 41 + DEPTH)
     assert seen == sorted(seen)
     assert found.vector.layer == 1
 

@@ -10,12 +10,7 @@ import torch
 
 from steer_vectors.roc import Bools, Floats, Numbers, Table
 
-PENALTIES = (
-    1e-3,
-    1e-2,
-    1e-1,
-    1.0,
-)  # C of the logistic regression: the least log-loss on three inner folds decides
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # C of the logistic regression
 
 Split = tuple[Numbers, Numbers]  # rows to fit on, rows to read
 
@@ -49,21 +44,8 @@ def lda(rows: Floats, table: Table) -> Plane:
     return Plane(normal, -float(normal @ (means[0] + means[1]) / 2))
 
 
-def logistic(rows: Floats, table: Table) -> Plane:
-    """Penalised on standardised coordinates; the penalty is chosen within these rows."""
-    from sklearn.metrics import log_loss  # type: ignore[import-untyped]
-
-    inner = splits_of(table, 3, 0)
-
-    def loss(penalty: float) -> float:
-        held = torch.from_numpy(held_out(regression(penalty), rows, table, inner))
-        return float(log_loss(table.risky, torch.sigmoid(held).numpy(), sample_weight=table.weights))
-
-    return regression(min(PENALTIES, key=loss))(rows, table)
-
-
 def regression(penalty: float) -> Fit:
-    """Logistic regression of one penalty, C in scikit-learn's sense."""
+    """Logistic regression on standardised coordinates with one penalty, C in scikit-learn's sense."""
 
     def fit(rows: Floats, table: Table) -> Plane:
         from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
@@ -78,7 +60,23 @@ def regression(penalty: float) -> Fit:
     return fit
 
 
-FITS: dict[str, Fit] = {"lda": lda, "logistic": logistic}
+# Of several, the one whose readings of held-out folds have the least log-loss.
+FITS: dict[str, tuple[Fit, ...]] = {"lda": (lda,), "logistic": tuple(map(regression, PENALTIES))}
+
+
+def best_of(fits: Sequence[Fit], rows: Floats, table: Table, splits: Sequence[Split]) -> tuple[Fit, Floats]:
+    """The fit whose held-out readings `[n]` have the least log-loss, and these readings."""
+    from sklearn.metrics import log_loss  # type: ignore[import-untyped]
+
+    found = [(fit, held_out(fit, rows, table, splits)) for fit in fits]
+    if len(found) == 1:
+        return found[0]
+
+    def loss(own: tuple[Fit, Floats]) -> float:
+        risks = torch.sigmoid(torch.from_numpy(own[1])).numpy()
+        return float(log_loss(table.risky, risks, sample_weight=table.weights))
+
+    return min(found, key=loss)
 
 
 def held_out(fit: Fit, rows: Floats, table: Table, splits: Sequence[Split]) -> Floats:

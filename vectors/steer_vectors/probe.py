@@ -4,9 +4,9 @@
     risk  = 1 / (1 + exp(-(slope * place + offset)))
 
 `u` is the normal of a linear classifier on the plain model's activations: linear discriminant analysis with the covariance of
-Ledoit & Wolf (2004), or a penalised logistic regression. Both classes weigh the same, and so do the sources within a class:
-risk is the probability where half of the requests are risky. Slope and offset are Platt's (1999, with his smoothed targets)
-on the readings of held-out folds.
+Ledoit & Wolf (2004), or a logistic regression, its penalty the one with the least log-loss on held-out folds. Both classes weigh
+the same, and so do the sources within a class: risk is the probability where half of the requests are risky. Slope and offset
+are Platt's (1999, with his smoothed targets) on the readings of held-out folds.
 
 Probes learn the source of their prompts before they learn risk. So twins (a risky request and a benign one of the same form)
 share a cluster, a cluster is never in two folds, the layer is chosen on twins, and every figure stands for twins by themselves
@@ -35,7 +35,7 @@ from steer_vectors.contrast import ContrastSet, Label
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.file import FORMAT, FORMAT_VERSION, Vector, library_version, model_metadata
 from steer_vectors.models import ChatModel
-from steer_vectors.planes import FITS, Plane, held_out, held_out_risks, platt, splits_of
+from steer_vectors.planes import FITS, Fit, Plane, best_of, held_out_risks, platt, splits_of
 from steer_vectors.roc import Area, Bools, Floats, Table, area, of_twins, parts, ranked, variance_of
 
 Classifier = Literal["lda", "logistic"]
@@ -154,27 +154,23 @@ def fit_probe(
     pairs = np.unique([one.pair or one.cluster for one in used], return_inverse=True)[1]
     twins = of_twins(table.risky, pairs)
     judged = twins if twins.any() else np.ones_like(twins)
-    tally = Tally(progress, len(used) + model.layers)
+    tally = Tally(progress, len(used) + len(chosen_from) + model.layers)
     rows = _rows(model, used, window, tally.stage())  # [n, l, w * d]
-    fit, splits = FITS[method], splits_of(table, folds, seed)
+    splits = splits_of(table, folds, seed)
     stage = tally.stage()
-    planes: list[Plane] = []
+    fits: dict[int, Fit] = {}
     read: dict[int, Floats] = {}
-    for layer in range(model.layers):
-        at = rows[:, layer].astype(np.float64)
-        if not np.ptp(at, axis=0).any():
-            raise ContrastError(
-                f"activations that are all equal at layer {layer}",
-                "prompts that the model tells apart",
-                "check them",
-            )
-        planes.append(fit(at, table))
-        if layer in chosen_from:
-            read[layer] = held_out(fit, at, table, splits)
-        stage(layer + 1, model.layers)
+    for done, layer in enumerate(chosen_from, 1):
+        fits[layer], read[layer] = best_of(FITS[method], rows[:, layer].astype(np.float64), table, splits)
+        stage(done, len(chosen_from))
     layer = _earliest(
         {layer: one[judged] for layer, one in read.items()}, table._replace(clusters=pairs).only(judged)
     )
+    stage = tally.stage()
+    planes = []
+    for other in range(model.layers):
+        planes.append(fits[layer](rows[:, other].astype(np.float64), table))
+        stage(other + 1, model.layers)
     note = _note(used, twins)
     how = {"folds": folds, "seed": seed, "layers": list(chosen_from), "window": window}
     width = model.width
@@ -344,6 +340,13 @@ def _rows(
         raise ContrastError(
             "activations with NaN or infinite values", "finite activations", "load the model in float32"
         )
+    for layer in range(model.layers):
+        if bool((found[:, layer] == found[0, layer]).all()):
+            raise ContrastError(
+                f"activations that are all equal at layer {layer}",
+                "prompts that the model tells apart",
+                "check them",
+            )
     return found.numpy()
 
 
