@@ -123,3 +123,18 @@ def test_a_perfect_gate_keeps_both_sides_best():
     # Half-way, in log odds, between the requests on either side.
     middle = (np.log(0.8 / 0.2) + np.log(0.3 / 0.7)) / 2
     assert choice.threshold == pytest.approx(1 / (1 + np.exp(-middle)))
+
+
+@pytest.mark.parametrize(("least", "between"), [(0.8, (0.45, 0.62)), (0.44, (0.4, 0.44))])
+def test_of_equally_good_thresholds_the_one_nearest_to_one_half(least, between):
+    """Requests that answer alike on either side leave the threshold open, and one half is what calibration says."""
+    harmful, risky = [(HARMFUL, "h0"), (HARMFUL, "h1")], [(OVER, "o0"), (OVER, "o1")]
+    others = {("benign_refusal", f"b{i}"): own for i, own in enumerate((0.35, 0.4, 0.45, 0.62, 0.7))}
+    risk = {harmful[0]: 0.9, harmful[1]: least, risky[0]: 0.3, risky[1]: 0.2, **others}
+    everyday = [row(axis, item, s, False) for axis, item in others for s in (0.0, 1.0)]
+    plain = [row(axis, item, 0.0, True) for axis, item in (*harmful, *risky)] + everyday[::2]
+    low = plain + [row(axis, item, 1.0, False) for axis, item in (*harmful, *risky)] + everyday[1::2]
+    choice = best(risk, low, plain, Budgets())
+    assert (choice.below, choice.miss, choice.cost) == (0.0, 0.0, 0.0)
+    middle = sum(np.log(own / (1 - own)) for own in between) / 2
+    assert choice.threshold == pytest.approx(1 / (1 + np.exp(-middle)))
