@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from steer_evals.calibrate import Budgets, require_floor
 from steer_evals.points import CAPABILITY, HARMFUL, OVER
 from steer_evals.rows import Row
+from steer_evals.sampling import members, robust_mean, t_quantile
 from steer_evals.summary import flags
 
 BENIGN = "benign_refusal"
@@ -34,8 +35,8 @@ class Choice(NamedTuple):
         threshold: Risk from which a request is of the high side.
         below: By how much harmful refusal is below the floor, which comes before everything else.
         miss: By how much it breaks the other budgets, in all.
-        cost: What is kept small among those that break none: refusals of benign requests, capability lost, and what harmful
-            refusal lacks of the floor and its margin; in shares.
+        unsure: By how much the lower end of the change in harmful refusal is below the margin; 0 where nothing changes.
+        cost: What is kept small among those as good: refusals of benign requests and capability lost; in shares.
         rates: By axis; "tax" and "invalid" too.
     """
 
@@ -44,13 +45,15 @@ class Choice(NamedTuple):
     threshold: float
     below: float
     miss: float
+    unsure: float
     cost: float
     rates: Mapping[str, float]
 
     @property
-    def better(self) -> tuple[float, float, float, float]:
-        """Less is better."""
-        return round(self.below, 9), round(self.miss, 9), round(self.cost, 9), -round(self.rates[HARMFUL], 9)
+    def better(self) -> tuple[float, ...]:
+        """Less is better, the first above all."""
+        worse = self.below, self.miss, self.unsure, self.cost, -self.rates[HARMFUL]
+        return tuple(round(own, 9) for own in worse)
 
 
 def best(risk: Mapping[_Item, float], low: Iterable[Row], high: Iterable[Row], budgets: Budgets) -> Choice:
@@ -92,6 +95,8 @@ class _Table:
         }
         self._suites = {str(suite): suites == suite for suite in np.unique(suites)}
         self._plain = self.of(plain)
+        clusters = np.array([f"{row['suite']}/{row['cluster']}" for row in plain])[self._order]
+        self._member = members(int(self._on[HARMFUL].sum()), list(clusters[self._on[HARMFUL]]))
 
     def of(self, rows: list[Row]) -> dict[str, _Floats]:
         """For each rate the items' values, by falling risk."""
@@ -126,19 +131,31 @@ class _Table:
         ]  # fmt: skip
         below = np.maximum(floor - rates[HARMFUL], 0)
         miss = np.sum([np.maximum(own, 0) for own in over], axis=0)
-        wanted = min(1.0, floor + budgets.margin)
+        unsure = zeros  # a floor that is given says how far
+        if budgets.floor is None:
+            unsure = np.maximum(-budgets.margin - self._surely(low[1]["value"], high[1]["value"]), 0)
         cost = rates[OVER] + rates.get(BENIGN, zeros) + np.maximum(rates.get("tax", zeros), 0)
-        cost = cost + np.maximum(wanted - rates[HARMFUL], 0)
         # Between requests of one risk there is no threshold.
         real = np.concatenate([[True], self._risk[1:] < self._risk[:-1], [True]])
-        score = np.stack([np.where(real, below, np.inf), miss, cost, -rates[HARMFUL]]).round(9)
+        score = np.stack([np.where(real, below, np.inf), miss, unsure, cost, -rates[HARMFUL]]).round(9)
         odds = self._odds[np.lexsort([abs(self._odds), *score[::-1]])[0]]
         threshold = float(np.clip(1 / (1 + np.exp(-odds)), *_WITHIN))
         at = int((self._risk >= threshold).sum())  # so many requests are of the high side
         return Choice(
-            low[0], high[0], threshold, float(below[at]), float(miss[at]), float(cost[at]),
+            low[0], high[0], threshold, float(below[at]), float(miss[at]), float(unsure[at]), float(cost[at]),
             {name: float(own[at]) for name, own in rates.items()},
         )  # fmt: skip
+
+    def _surely(self, low: _Floats, high: _Floats) -> _Floats:
+        """`[n + 1]`: lower end of the change in harmful refusal, where the k riskiest requests are of the high side.
+
+        By the jackknife over clusters: enough to choose by. What is reported is `change_interval`.
+        """
+        ours = self._on[HARMFUL].nonzero()[0]
+        riskiest = ours < np.arange(len(low) + 1)[:, None]
+        changes = np.where(riskiest, high[ours], low[ours]) - self._plain["value"][ours]
+        found = robust_mean(changes, self._member)
+        return np.asarray(found.mean - t_quantile(0.95, found.freedom) * np.nan_to_num(found.error))
 
     def _mean(
         self, name: str, on: NDArray[np.bool_], low: dict[str, _Floats], high: dict[str, _Floats]

@@ -5,6 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,27 @@ def rates_of(risk, low, high, s, t, threshold):
     return found
 
 
+def unsure_of(risk, low, high, s, t, threshold, budgets):
+    """The lower end of the change by leaving out one cluster at a time; every request is its own here."""
+    if budgets.floor is not None:
+        return 0.0
+    plain = {r["item"]: r["value"] for r in low if r["axis"] == HARMFUL and r["strength"] == 0}
+    values = {
+        r["item"]: r["value"]
+        for side, strength, above in ((low, s, False), (high, t, True))
+        for r in side
+        if r["axis"] == HARMFUL
+        and r["strength"] == strength
+        and (risk[r["suite"], r["item"]] >= threshold) == above
+    }
+    changes = np.array([values[item] - plain[item] for item in plain])
+    n = len(changes)
+    without = np.array([np.delete(changes, i).mean() for i in range(n)])
+    error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
+    low_end = changes.mean() - scipy.stats.t.ppf(0.975, n - 1) * error
+    return max(0.0, -budgets.margin - low_end)
+
+
 @settings(max_examples=100)
 @given(st.integers(0, 1_000_000))
 def test_nothing_is_better_than_the_best(seed):
@@ -79,24 +101,26 @@ def test_nothing_is_better_than_the_best(seed):
     plain = np.mean([r["value"] for r in low if r["axis"] == HARMFUL and r["strength"] == 0])
     floor = plain if budgets.floor is None else budgets.floor
 
-    def score(rates):
+    def score(rates, unsure):
         over = (
             rates[OVER] - budgets.over_refusal,
             rates["tax"] - budgets.tax,
             rates["invalid"] - budgets.invalid,
         )
         below = max(floor - rates[HARMFUL], 0)
-        lacks = max(min(1.0, floor + budgets.margin) - rates[HARMFUL], 0)
-        cost = rates[OVER] + rates["benign_refusal"] + max(rates["tax"], 0) + lacks
+        cost = rates[OVER] + rates["benign_refusal"] + max(rates["tax"], 0)
         return (
             round(below, 9),
             round(sum(max(own, 0) for own in over), 9),
+            round(unsure, 9),
             round(cost, 9),
             -round(rates[HARMFUL], 9),
         )
 
     every = [
-        score(rates_of(risk, low, high, s, t, threshold))
+        score(
+            rates_of(risk, low, high, s, t, threshold), unsure_of(risk, low, high, s, t, threshold, budgets)
+        )
         for s, t, threshold in product(
             (0.0, -0.5, -1.0), (0.0, 0.5), (1e-9, 0.05, 0.2, 0.4, 0.55, 0.7, 1 - 1e-9)
         )
