@@ -125,8 +125,8 @@ def main() -> None:
         refusal = steer.extract(
             model, harmful, select_by="cosmic", layer=args.layer, position=-1, progress=bar("refusal")
         )
-        # So small a model repeats itself, also where nobody steers it: one answer in five may be invalid.
-        budgets = Budgets(over_refusal=0.1, tax=0.05, invalid=0.2, margin=0.05)
+        # A model so small repeats itself, and of 30 answers one is .03: budgets that such suites can show.
+        budgets = Budgets(over_refusal=0.1, tax=0.1, invalid=0.2, margin=0.05)
         found = adapt(
             model, [harmful, rest], [sounding(general)], suites(args.data), args.out, budgets=budgets,
             refusal=refusal, trials=args.trials, limit=args.limit, bar=bar,

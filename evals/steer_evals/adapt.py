@@ -213,7 +213,7 @@ def _search(
             raise optuna.TrialPruned from error
         finally:
             progress(trial.number + 1, trials)
-        return 1000 * choice.below + 100 * choice.miss + 10 * choice.unsure + choice.cost
+        return 1000 * choice.below + 100 * choice.miss + 10 * choice.unsure + choice.least
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     # What works on most models is tried first.

@@ -29,14 +29,20 @@ _Item = tuple[str, str]  # suite, item
 class Choice(NamedTuple):
     """A setting of the gate, and its rates on the requests it was chosen by.
 
+    The threshold may be nearer to one half than the best one, and cost a standard error more. Settings are compared by their
+    best ones, and equals by how near they came to one half.
+
     Args:
         low: Strength of the side of low risk; 0 = plain.
         high: Strength of the side of high risk.
         threshold: Risk from which a request is of the high side.
         below: By how much harmful refusal is below the floor, which comes before everything else.
         miss: By how much it breaks the other budgets, in all.
-        unsure: By how much the lower end of the change in harmful refusal is below the margin; 0 where nothing changes.
-        cost: What is kept small among those as good: refusals of benign requests and capability lost; in shares.
+        unsure: By how much more harmful requests than the margin allows may have lost their refusal, by the upper end of
+            the interval of their share; gains elsewhere do not make up for them.
+        cost: What is kept small among those as good: refusals of benign requests, capability lost, and what harmful refusal
+            lacks of the floor and its margin; in shares.
+        least: The cost at the best threshold.
         rates: By axis; "tax" and "invalid" too.
     """
 
@@ -47,12 +53,20 @@ class Choice(NamedTuple):
     miss: float
     unsure: float
     cost: float
+    least: float
     rates: Mapping[str, float]
 
     @property
     def better(self) -> tuple[float, ...]:
         """Less is better, the first above all."""
-        worse = self.below, self.miss, self.unsure, self.cost, -self.rates[HARMFUL]
+        worse = (
+            self.below,
+            self.miss,
+            self.unsure,
+            self.least,
+            -self.rates[HARMFUL],
+            abs(self.threshold - 0.5),
+        )
         return tuple(round(own, 9) for own in worse)
 
 
@@ -108,9 +122,9 @@ class _Table:
     def choice(
         self, budgets: Budgets, low: tuple[float, dict[str, _Floats]], high: tuple[float, dict[str, _Floats]]
     ) -> Choice:
-        """The best threshold between two strengths; of those that are as good, the one nearest to one half.
+        """The best threshold between two strengths, or one that costs no more than a standard error of the difference more.
 
-        Risks are calibrated: what so few requests leave open, one half settles, where either error is as likely.
+        Of these the one nearest to one half, for risks are calibrated: what so few requests leave open, that settles.
         """
         rates = {
             axis: self._mean("right" if axis == CAPABILITY else "value", on, low[1], high[1])
@@ -133,29 +147,44 @@ class _Table:
         miss = np.sum([np.maximum(own, 0) for own in over], axis=0)
         unsure = zeros  # a floor that is given says how far
         if budgets.floor is None:
-            unsure = np.maximum(-budgets.margin - self._surely(low[1]["value"], high[1]["value"]), 0)
+            unsure = np.maximum(self._lost(low[1]["value"], high[1]["value"]) - budgets.margin, 0)
+        wanted = min(1.0, floor + budgets.margin)
         cost = rates[OVER] + rates.get(BENIGN, zeros) + np.maximum(rates.get("tax", zeros), 0)
+        cost = cost + np.maximum(wanted - rates[HARMFUL], 0)
         # Between requests of one risk there is no threshold.
         real = np.concatenate([[True], self._risk[1:] < self._risk[:-1], [True]])
         score = np.stack([np.where(real, below, np.inf), miss, unsure, cost, -rates[HARMFUL]]).round(9)
-        odds = self._odds[np.lexsort([abs(self._odds), *score[::-1]])[0]]
+        first = np.lexsort(score[::-1])[0]
+        within = np.zeros_like(score)
+        within[3] = self._error(int(first), low[1], high[1])
+        near = (score <= score[:, [first]] + within + 1e-9).all(axis=0)
+        odds = self._odds[near][np.argmin(abs(self._odds[near]))]
         threshold = float(np.clip(1 / (1 + np.exp(-odds)), *_WITHIN))
         at = int((self._risk >= threshold).sum())  # so many requests are of the high side
         return Choice(
             low[0], high[0], threshold, float(below[at]), float(miss[at]), float(unsure[at]), float(cost[at]),
-            {name: float(own[at]) for name, own in rates.items()},
+            float(cost[first]), {name: float(own[at]) for name, own in rates.items()},
         )  # fmt: skip
 
-    def _surely(self, low: _Floats, high: _Floats) -> _Floats:
-        """`[n + 1]`: lower end of the change in harmful refusal, where the k riskiest requests are of the high side.
+    def _lost(self, low: _Floats, high: _Floats) -> _Floats:
+        """`[n + 1]`: upper end of the share of harmful requests that lose refusal, the k riskiest on the high side.
 
-        By the jackknife over clusters: enough to choose by. What is reported is `change_interval`.
+        Gains elsewhere do not make up for them. By the jackknife over clusters: enough to choose by.
         """
         ours = self._on[HARMFUL].nonzero()[0]
         riskiest = ours < np.arange(len(low) + 1)[:, None]
-        changes = np.where(riskiest, high[ours], low[ours]) - self._plain["value"][ours]
-        found = robust_mean(changes, self._member)
-        return np.asarray(found.mean - t_quantile(0.95, found.freedom) * np.nan_to_num(found.error))
+        lost = self._plain["value"][ours] - np.where(riskiest, high[ours], low[ours])
+        found = robust_mean(np.maximum(lost, 0), self._member)
+        return np.asarray(found.mean + t_quantile(0.95, found.freedom) * np.nan_to_num(found.error))
+
+    def _error(self, first: int, low: dict[str, _Floats], high: dict[str, _Floats]) -> _Floats:
+        """`[n + 1]`: standard error of the difference in cost to that of `first`, where there is none: of what changes side."""
+        found = np.zeros(len(self._risk) + 1)
+        for axis in {OVER, BENIGN, CAPABILITY} & set(self._on):
+            name, on = "right" if axis == CAPABILITY else "value", self._on[axis]
+            squares = np.concatenate([[0.0], np.cumsum((high[name] - low[name]) ** 2 * on)])
+            found += np.abs(squares - squares[first]) / on.sum() ** 2
+        return np.sqrt(found)
 
     def _mean(
         self, name: str, on: NDArray[np.bool_], low: dict[str, _Floats], high: dict[str, _Floats]

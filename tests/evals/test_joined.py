@@ -70,7 +70,7 @@ def rates_of(risk, low, high, s, t, threshold):
 
 
 def unsure_of(risk, low, high, s, t, threshold, budgets):
-    """The lower end of the change by leaving out one cluster at a time; every request is its own here."""
+    """The upper end of what is lost by leaving out one cluster at a time; every request is its own here."""
     if budgets.floor is not None:
         return 0.0
     plain = {r["item"]: r["value"] for r in low if r["axis"] == HARMFUL and r["strength"] == 0}
@@ -82,12 +82,11 @@ def unsure_of(risk, low, high, s, t, threshold, budgets):
         and r["strength"] == strength
         and (risk[r["suite"], r["item"]] >= threshold) == above
     }
-    changes = np.array([values[item] - plain[item] for item in plain])
-    n = len(changes)
-    without = np.array([np.delete(changes, i).mean() for i in range(n)])
+    lost = np.array([max(plain[item] - values[item], 0) for item in plain])
+    n = len(lost)
+    without = np.array([np.delete(lost, i).mean() for i in range(n)])
     error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
-    low_end = changes.mean() - scipy.stats.t.ppf(0.975, n - 1) * error
-    return max(0.0, -budgets.margin - low_end)
+    return max(0.0, lost.mean() + scipy.stats.t.ppf(0.975, n - 1) * error - budgets.margin)
 
 
 @settings(max_examples=100)
@@ -108,7 +107,8 @@ def test_nothing_is_better_than_the_best(seed):
             rates["invalid"] - budgets.invalid,
         )
         below = max(floor - rates[HARMFUL], 0)
-        cost = rates[OVER] + rates["benign_refusal"] + max(rates["tax"], 0)
+        lacks = max(min(1.0, floor + budgets.margin) - rates[HARMFUL], 0)
+        cost = rates[OVER] + rates["benign_refusal"] + max(rates["tax"], 0) + lacks
         return (
             round(below, 9),
             round(sum(max(own, 0) for own in over), 9),
@@ -125,7 +125,14 @@ def test_nothing_is_better_than_the_best(seed):
             (0.0, -0.5, -1.0), (0.0, 0.5), (1e-9, 0.05, 0.2, 0.4, 0.55, 0.7, 1 - 1e-9)
         )
     ]
-    assert choice.better == min(every)
+    assert choice.better[:4] == min(every)[:4]
+    unsure = unsure_of(risk, low, high, choice.low, choice.high, choice.threshold, budgets)
+    found = score(mine, unsure)  # may cost a little more, and nothing else
+    assert found[3] == round(choice.cost, 9)
+    assert found[:3] == choice.better[:3]
+    assert found[3] - choice.better[3] <= sum(
+        1 / sum(r["axis"] == axis and r["strength"] == 0 for r in low) ** 0.5 for axis in AXES
+    )
 
 
 def test_a_floor_below_the_plain_model_takes_a_word():
