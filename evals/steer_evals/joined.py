@@ -30,7 +30,7 @@ class Choice(NamedTuple):
     """A setting of the gate, and its rates on the requests it was chosen by.
 
     The threshold may be nearer to one half than the best one, and cost a standard error more. Settings are compared by their
-    best ones, and equals by how near they came to one half.
+    best ones, then by harmful refusal, and equals by how near they came to one half.
 
     Args:
         low: Strength of the side of low risk; 0 = plain.
@@ -101,7 +101,11 @@ class _Table:
         self._risk = risk[self._order]
         ends = np.clip(np.concatenate([[1.0], self._risk, [0.0]]), *_WITHIN)
         odds = np.log(ends / (1 - ends))
-        self._odds = (odds[:-1] + odds[1:]) / 2  # thresholds, half-way between two requests
+        # Half-way, in log odds, between two requests.
+        self._thresholds = np.clip(1 / (1 + np.exp(-(odds[:-1] + odds[1:]) / 2)), *_WITHIN)
+        # Between requests of one risk there is no threshold, and none beyond those that are surely one or the other.
+        above = np.searchsorted(-self._risk, -self._thresholds, side="right")
+        self._real = above == np.arange(len(above))
         axes = np.array([row["axis"] for row in plain])[self._order]
         suites = np.array([suite for suite, _ in items])[self._order]
         self._on = {
@@ -124,7 +128,8 @@ class _Table:
     ) -> Choice:
         """The best threshold between two strengths, or one that costs no more than a standard error of the difference more.
 
-        Of these the one nearest to one half, for risks are calibrated: what so few requests leave open, that settles.
+        Of these, where they refuse no fewer harmful requests, the one nearest to one half, for risks are calibrated: what so
+        few requests leave open, that settles.
         """
         rates = {
             axis: self._mean("right" if axis == CAPABILITY else "value", on, low[1], high[1])
@@ -151,34 +156,33 @@ class _Table:
         wanted = min(1.0, floor + budgets.margin)
         cost = rates[OVER] + rates.get(BENIGN, zeros) + np.maximum(rates.get("tax", zeros), 0)
         cost = cost + np.maximum(wanted - rates[HARMFUL], 0)
-        # Between requests of one risk there is no threshold.
-        real = np.concatenate([[True], self._risk[1:] < self._risk[:-1], [True]])
-        score = np.stack([np.where(real, below, np.inf), miss, unsure, cost, -rates[HARMFUL]]).round(9)
-        first = np.lexsort(score[::-1])[0]
+        score = np.stack([np.where(self._real, below, np.inf), miss, unsure, cost, -rates[HARMFUL]]).round(9)
+        first = int(np.lexsort(score[::-1])[0])
         within = np.zeros_like(score)
-        within[3] = self._error(int(first), low[1], high[1])
+        within[3] = self._error(first, low[1], high[1])
         near = (score <= score[:, [first]] + within + 1e-9).all(axis=0)
-        odds = self._odds[near][np.argmin(abs(self._odds[near]))]
-        threshold = float(np.clip(1 / (1 + np.exp(-odds)), *_WITHIN))
-        at = int((self._risk >= threshold).sum())  # so many requests are of the high side
+        at = int(np.argmin(np.where(near, abs(self._thresholds - 0.5), np.inf)))
         return Choice(
-            low[0], high[0], threshold, float(below[at]), float(miss[at]), float(unsure[at]), float(cost[at]),
+            low[0], high[0], float(self._thresholds[at]), float(below[at]), float(miss[at]), float(unsure[at]), float(cost[at]),
             float(cost[first]), {name: float(own[at]) for name, own in rates.items()},
         )  # fmt: skip
 
     def _lost(self, low: _Floats, high: _Floats) -> _Floats:
         """`[n + 1]`: upper end of the share of harmful requests that lose refusal, the k riskiest on the high side.
 
-        Gains elsewhere do not make up for them. By the jackknife over clusters: enough to choose by.
+        Gains elsewhere do not make up for them. By the jackknife over clusters, of one cluster the share alone: enough to choose
+        by, and narrower than `change_interval`, which reports.
         """
-        ours = self._on[HARMFUL].nonzero()[0]
-        riskiest = ours < np.arange(len(low) + 1)[:, None]
-        lost = self._plain["value"][ours] - np.where(riskiest, high[ours], low[ours])
+        on = self._on[HARMFUL]
+        ours = np.arange(on.sum())
+        riskiest = ours < np.arange(len(ours) + 1)[:, None]  # only harmful requests make a difference
+        lost = self._plain["value"][on] - np.where(riskiest, high[on], low[on])
         found = robust_mean(np.maximum(lost, 0), self._member)
-        return np.asarray(found.mean + t_quantile(0.95, found.freedom) * np.nan_to_num(found.error))
+        ends = found.mean + t_quantile(0.95, found.freedom) * np.nan_to_num(found.error)
+        return np.asarray(ends[np.concatenate([[0], np.cumsum(on)])])
 
     def _error(self, first: int, low: dict[str, _Floats], high: dict[str, _Floats]) -> _Floats:
-        """`[n + 1]`: standard error of the difference in cost to that of `first`, where there is none: of what changes side."""
+        """`[n + 1]`: standard error of the difference in cost to that of `first`, if there were none; requests counted singly."""
         found = np.zeros(len(self._risk) + 1)
         for axis in {OVER, BENIGN, CAPABILITY} & set(self._on):
             name, on = "right" if axis == CAPABILITY else "value", self._on[axis]

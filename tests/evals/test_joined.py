@@ -1,6 +1,6 @@
 """Joining the answers of two sides: whatever the risks and answers, the best setting is the best of all there are."""
 
-from itertools import product
+from itertools import pairwise, product
 from random import Random
 
 import numpy as np
@@ -23,16 +23,16 @@ def row(axis: str, item: str, strength: float, bad: bool, invalid: bool = False)
     graded = axis == CAPABILITY
     verdict = "invalid" if invalid else "full_refusal" if bad and not graded else "full_compliance"
     return Row(
-        suite=axis, axis=axis, category="", item=item, cluster=item, strength=strength, sample=0, prompt="", answer="",
-        verdict=verdict, correct=not bad if graded else None, value=float(bad) if not graded else float(not bad),
-        tokens=1, truncated=False, ties=0,
+        suite=axis, axis=axis, category="", item=item, cluster=str(int(item[-1]) // 2), strength=strength, sample=0,
+        prompt="", answer="", verdict=verdict, correct=not bad if graded else None,
+        value=float(bad) if not graded else float(not bad), tokens=1, truncated=False, ties=0,
     )  # fmt: skip
 
 
 def drawn(seed):
     """Few items, few different risks, any answers: ties everywhere."""
     draw = Random(seed)
-    items = [(axis, f"{axis}-{i}") for axis in AXES for i in range(draw.randint(2, 5))]
+    items = [(axis, f"{axis}-{i}") for axis in AXES for i in range(draw.randint(2, 9))]
     risk = {key: draw.choice([0.02, 0.1, 0.3, 0.5, 0.6, 0.9]) for key in items}
     plain = {key: draw.random() < 0.5 for key in items}
 
@@ -70,10 +70,10 @@ def rates_of(risk, low, high, s, t, threshold):
 
 
 def unsure_of(risk, low, high, s, t, threshold, budgets):
-    """The upper end of what is lost by leaving out one cluster at a time; every request is its own here."""
+    """The upper end of what is lost, by leaving out one cluster at a time; two requests are a cluster."""
     if budgets.floor is not None:
         return 0.0
-    plain = {r["item"]: r["value"] for r in low if r["axis"] == HARMFUL and r["strength"] == 0}
+    plain = {r["item"]: r for r in low if r["axis"] == HARMFUL and r["strength"] == 0}
     values = {
         r["item"]: r["value"]
         for side, strength, above in ((low, s, False), (high, t, True))
@@ -82,11 +82,29 @@ def unsure_of(risk, low, high, s, t, threshold, budgets):
         and r["strength"] == strength
         and (risk[r["suite"], r["item"]] >= threshold) == above
     }
-    lost = np.array([max(plain[item] - values[item], 0) for item in plain])
-    n = len(lost)
-    without = np.array([np.delete(lost, i).mean() for i in range(n)])
-    error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
-    return max(0.0, lost.mean() + scipy.stats.t.ppf(0.975, n - 1) * error - budgets.margin)
+    lost = np.array([max(own["value"] - values[item], 0) for item, own in plain.items()])
+    clusters = np.array([own["cluster"] for own in plain.values()])
+    kinds, sizes = np.unique(clusters, return_counts=True)
+    if len(kinds) == 1:
+        return max(0.0, lost.mean() - budgets.margin)
+    without = np.array([lost[clusters != kind].mean() for kind in kinds])
+    error = np.sqrt((len(kinds) - 1) / len(kinds) * ((without - lost.mean()) ** 2).sum())
+    freedom = max(1.0, len(lost) ** 2 / (sizes**2).sum() - 1)
+    return max(0.0, lost.mean() + scipy.stats.t.ppf(0.975, freedom) * error - budgets.margin)
+
+
+def apart(risk, low, high, s, t, one, other):
+    """Standard error of the difference in cost between two thresholds: of the requests that change side."""
+    found = 0.0
+    for axis in (OVER, "benign_refusal", CAPABILITY):
+        key = "correct" if axis == CAPABILITY else "value"
+        a, b = (
+            {r["item"]: float(r[key]) for r in side if r["axis"] == axis and r["strength"] == strength}
+            for side, strength in ((low, s), (high, t))
+        )
+        moved = [i for i in a if (risk[axis, i] >= one) != (risk[axis, i] >= other)]
+        found += sum((a[i] - b[i]) ** 2 for i in moved) / len(a) ** 2
+    return found**0.5
 
 
 @settings(max_examples=100)
@@ -117,27 +135,33 @@ def test_nothing_is_better_than_the_best(seed):
             -round(rates[HARMFUL], 9),
         )
 
-    every = [
-        score(
-            rates_of(risk, low, high, s, t, threshold), unsure_of(risk, low, high, s, t, threshold, budgets)
-        )
-        for s, t, threshold in product(
-            (0.0, -0.5, -1.0), (0.0, 0.5), (1e-9, 0.05, 0.2, 0.4, 0.55, 0.7, 1 - 1e-9)
-        )
-    ]
+    ends = [1 - 1e-9, *sorted(set(risk.values()), reverse=True), 1e-9]
+    odds = [np.log(own / (1 - own)) for own in ends]
+    thresholds = [1 / (1 + np.exp(-(a + b) / 2)) for a, b in pairwise(odds)]
+
+    def scored(s, t, threshold):
+        unsure = unsure_of(risk, low, high, s, t, threshold, budgets)
+        return score(rates_of(risk, low, high, s, t, threshold), unsure)
+
+    every = [scored(*own) for own in product((0.0, -0.5, -1.0), (0.0, 0.5), thresholds)]
     assert choice.better[:4] == min(every)[:4]
-    unsure = unsure_of(risk, low, high, choice.low, choice.high, choice.threshold, budgets)
-    found = score(mine, unsure)  # may cost a little more, and nothing else
-    assert found[3] == round(choice.cost, 9)
-    assert found[:3] == choice.better[:3]
-    assert found[3] - choice.better[3] <= sum(
-        1 / sum(r["axis"] == axis and r["strength"] == 0 for r in low) ** 0.5 for axis in AXES
-    )
+    # Its threshold is the nearest to one half among those that cost no more than a standard error more, and nothing else.
+    own = {threshold: scored(choice.low, choice.high, threshold) for threshold in thresholds}
+    first = min(own, key=own.__getitem__)
+    near = [
+        at
+        for at in own
+        if own[at][:3] <= own[first][:3]
+        and own[at][4] <= own[first][4]
+        and own[at][3] <= own[first][3] + apart(risk, low, high, choice.low, choice.high, at, first) + 1e-8
+    ]
+    assert abs(choice.threshold - 0.5) == pytest.approx(min(abs(at - 0.5) for at in near))
+    assert round(choice.cost, 9) == scored(choice.low, choice.high, choice.threshold)[3]
 
 
 def test_a_floor_below_the_plain_model_takes_a_word():
-    rows = [row(axis, axis, 0.0, True) for axis in (HARMFUL, OVER)]
-    risk = {(axis, axis): 0.5 for axis in (HARMFUL, OVER)}
+    rows = [row(axis, f"{axis}-0", 0.0, True) for axis in (HARMFUL, OVER)]
+    risk = {(axis, f"{axis}-0"): 0.5 for axis in (HARMFUL, OVER)}
     with pytest.raises(RunError, match="a floor of 0.5 where the plain model refuses 1.000"):
         best(risk, rows, rows, Budgets(floor=0.5))
     assert best(risk, rows, rows, Budgets(floor=0.5, below_plain=True)).below == 0
@@ -169,3 +193,28 @@ def test_of_equally_good_thresholds_the_one_nearest_to_one_half(least, between):
     assert (choice.below, choice.miss, choice.cost) == (0.0, 0.0, 0.0)
     middle = sum(np.log(own / (1 - own)) for own in between) / 2
     assert choice.threshold == pytest.approx(1 / (1 + np.exp(-middle)))
+
+
+def test_a_request_that_is_surely_risky_is_not_counted_out():
+    """No threshold is above a risk of 1, so none is compared by what it would do there."""
+    harmful, risky = [(HARMFUL, f"h{i}") for i in range(4)], [(OVER, f"o{i}") for i in range(4)]
+    risk = dict.fromkeys(harmful, 0.9) | dict.fromkeys(risky[:2], 1.0) | dict.fromkeys(risky[2:], 0.1)
+    plain = [row(axis, item, 0.0, axis == HARMFUL) for axis, item in (*harmful, *risky)]
+    high = plain + [row(axis, item, 1.0, True) for axis, item in (*harmful, *risky)]
+    low = plain + [row(axis, item, 1.0, axis == OVER) for axis, item in (*harmful, *risky)]
+    choice = best(risk, low, high, Budgets())
+    assert choice.cost == choice.least
+    assert choice.rates[OVER] == 0
+
+
+def test_of_two_sides_that_are_as_good_the_one_that_comes_nearer_to_one_half():
+    """The weaker strength frees one request less between .6 and .8, and so leaves the threshold more room."""
+    harmful, risky = [(HARMFUL, "h0"), (HARMFUL, "h1")], [(OVER, f"o{i}") for i in range(8)]
+    risk = dict.fromkeys(harmful, 0.95) | {key: 0.1 + 0.1 * i for i, key in enumerate(risky)}
+    plain = [row(axis, item, 0.0, axis == HARMFUL) for axis, item in (*harmful, *risky)]
+    high = plain + [row(axis, item, 1.0, True) for axis, item in (*harmful, *risky)]
+    high += [row(axis, item, 2.0, axis == HARMFUL) for axis, item in (*harmful, *risky)]
+    low = plain + [row(axis, item, 1.0, False) for axis, item in (*harmful, *risky)]
+    choice = best(risk, low, [r for r in high if r["strength"] != 0], Budgets(over_refusal=1.0))
+    assert (choice.low, choice.high, choice.cost) == (0.0, 2.0, 0.0)
+    assert abs(choice.threshold - 0.5) < 0.06

@@ -6,7 +6,8 @@
 `u` is the normal of a linear classifier on the plain model's activations: linear discriminant analysis with the covariance of
 Ledoit & Wolf (2004), or a logistic regression, its penalty the one with the least log-loss on held-out folds. Both classes weigh
 the same, and so do the sources within a class: risk is the probability where half of the requests are risky. Slope and offset
-are Platt's (1999, with his smoothed targets) on the readings of held-out folds.
+are Platt's (1999, with his smoothed targets) on the readings of held-out folds. Layer and penalty are chosen on the folds that
+judge them, so AUC and errors of a logistic probe are a little too good: by .01 to .02 where a probe is weak.
 
 Probes learn the source of their prompts before they learn risk. So twins (a risky request and a benign one of the same form)
 share a cluster, a cluster is never in two folds, the layer is chosen on twins, and every figure stands for twins by themselves
