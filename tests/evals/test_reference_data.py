@@ -164,7 +164,7 @@ def test_the_page_counts_near_twins_of_what_is_reported() -> None:
         .partition("requests are")[0]
     )
     found = []
-    for name in ("harmful", "benign-risky", "benign", "capability"):
+    for name in ("harmful-wide", "benign-risky", "benign", "capability"):
         asked = [
             words(item.turns[-1]["content"])
             for item in load_suite(name).items
