@@ -252,7 +252,7 @@ def test_the_gate_is_judged_on_the_reporting_half(parts):
         if item == own[suite][3] else 0.4
         for suite in SUITES for item in items
     }  # fmt: skip
-    found = Adapted(parts, Choice(1, 1, 0.5, 0, 0, 0, {}), {}, Plan.add(parts.refusal), risk, {})
+    found = Adapted(parts, Choice(1, 1, 0.5, 0, 0, 0, 0, 0, {}), {}, Plan.add(parts.refusal), risk, {})
 
     def told(count, n):
         low, high = wilson(count, n)
@@ -311,7 +311,7 @@ def test_the_plain_model_stands_first_and_changes_nothing(parts, tmp_path):
     stays = own._replace(presets=dict.fromkeys(own.presets, 0.0))
     found = Adapted(
         parts,
-        Choice(1, 1, 0.5, 0, 0, 0, {}),
+        Choice(1, 1, 0.5, 0, 0, 0, 0, 0, {}),
         {},
         Plan.add(parts.refusal),
         {},
