@@ -21,7 +21,10 @@ import steer
 from steer_evals.adapt import ADAPTIVE, adapt
 from steer_evals.adapted import write_page
 from steer_evals.calibrate import Budgets
+from steer_evals.families import STRENGTHS
+from steer_evals.frontier import Saving, saving
 from steer_evals.robustness import robustness, robustness_lines
+from steer_evals.rows import Row
 from steer_evals.suites import Header, Item, Suite, load_suite
 from steer_vectors.contrast import ContrastSet, load_contrast
 from steer_vectors.probe import Example, fit_probe
@@ -105,6 +108,26 @@ def twins(data: Path) -> list[Example]:
     ]
 
 
+def saved(steered: list[Row], naive: list[Row]) -> Saving:
+    """Over-refusal saved on the twins against naive steering at the same harmful refusal; all of them, both halves."""
+
+    def values(rows: list[Row], suite: str, strength: float) -> list[float]:
+        own = [row for row in rows if row["suite"] == suite and row["strength"] == strength]
+        return [row["value"] or 0.0 for row in sorted(own, key=lambda row: row["item"])]
+
+    def clusters(suite: str) -> list[str]:
+        own = {row["item"]: row["cluster"] for row in naive if row["suite"] == suite}
+        return [own[item] for item in sorted(own)]
+
+    harmful, safe = "xstest-unsafe", "xstest-safe"
+    strengths = sorted({row["strength"] for row in naive})
+    return saving(
+        values(steered, harmful, 1.0), values(steered, safe, 1.0), strengths,
+        [values(naive, harmful, s) for s in strengths], [values(naive, safe, s) for s in strengths],
+        clusters(harmful), clusters(safe),
+    )  # fmt: skip
+
+
 def main() -> None:
     """Adapt, then the same on twins only."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -149,8 +172,18 @@ def main() -> None:
             control=False,
             progress=bar("twins"),
         )
+        naive = steer.sweep(
+            model,
+            steer.Plan.add(refusal),
+            both,
+            STRENGTHS["naive"],
+            args.out / "naive-twins",
+            control=False,
+            progress=bar("twins, naive"),
+        )
     steered, plain = ([row for row in run.rows if row["strength"] == s] for s in (1.0, 0.0))
     print("\n".join(["", "On twins only", *robustness_lines(robustness(steered, unsteered=plain))]))
+    print(f"Over-refusal saved against naive steering: {saved(steered, naive.rows)}")
 
 
 if __name__ == "__main__":
