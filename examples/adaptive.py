@@ -13,21 +13,25 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from peft import PeftModel
 from rich.progress import Progress
 
 import steer
-from steer_evals.adapt import ADAPTIVE, adapt
+from steer_evals.adapt import ADAPTIVE, Adapted, adapt, risks
 from steer_evals.adapted import write_page
-from steer_evals.calibrate import Budgets
+from steer_evals.calibrate import Budgets, half_of
+from steer_evals.changes import change_interval
 from steer_evals.families import STRENGTHS
 from steer_evals.frontier import Saving, saving
 from steer_evals.robustness import robustness, robustness_lines
 from steer_evals.rows import Row
+from steer_evals.run import Run
 from steer_evals.suites import Header, Item, Suite, load_suite
 from steer_vectors.contrast import ContrastSet, load_contrast
 from steer_vectors.probe import Example, fit_probe
+from steer_vectors.roc import area
 
 TOKENS = 24
 _SHARED = Path(__file__).parents[2] / "shared"  # beside the repository
@@ -108,6 +112,38 @@ def twins(data: Path) -> list[Example]:
     ]
 
 
+def changes(rows: list[Row]) -> list[str]:
+    """Of every suite and axis, by halves: the mean without and with the policy, and the interval of the change."""
+    found = []
+    for name in dict.fromkeys([row["suite"] for row in rows] + [row["axis"] for row in rows]):
+        for halves in (("reporting",), ("choosing", "reporting")):
+            plain, steered = (
+                {(row["suite"], row["item"]): row for row in rows if name in (row["suite"], row["axis"])
+                 and row["strength"] == s and half_of(row["suite"], row["item"]) in halves}
+                for s in (0.0, 1.0)
+            )  # fmt: skip
+            before, after = ([own[item]["value"] or 0.0 for item in plain] for own in (plain, steered))
+            difference = [b - a for a, b in zip(before, after, strict=True)]
+            low, high = change_interval(
+                difference, [f"{row['suite']}/{row['cluster']}" for row in plain.values()]
+            )
+            means = f"{sum(before) / len(before):.3f} -> {sum(after) / len(after):.3f} of {len(before)}"
+            found.append(f"{name}, {' and '.join(halves)}: {means}, change [{low:.3f}, {high:.3f}]")
+    return found
+
+
+def gate_on_twins(model: steer.ChatModel, found: Adapted, both: list[Suite], examples: list[Example]) -> str:
+    """How the policy's own gate, which never saw them, tells the twins apart."""
+    foci = {one.name: one.cluster for one in examples}
+    read = risks(model, found.plan, both)
+    names, risk = list(read), np.array(list(read.values()))
+    harmful = np.array([suite == both[1].name for suite, _ in names])
+    clusters = np.unique([foci[item] for _, item in names], return_inverse=True)[1]
+    high = risk >= found.choice.threshold
+    shares = f"high side: {high[~harmful].mean():.3f} of the safe, {high[harmful].mean():.3f} of the harmful"
+    return f"The policy's gate on them: {area(risk, harmful, np.ones(len(risk)), clusters)}; {shares}"
+
+
 def saved(steered: list[Row], naive: list[Row]) -> Saving:
     """Over-refusal saved on the twins against naive steering at the same harmful refusal; all of them, both halves."""
 
@@ -161,6 +197,7 @@ def main() -> None:
         )  # fmt: skip
         print(write_page(found, args.out).read_text(encoding="utf-8"))
         known = fit_probe(model, twins(args.data), progress=bar("twins"))
+        print("\n".join(changes(Run(args.out / ADAPTIVE).rows)))
         print(f"\nXSTest, safe against harmful contrasts, folds by focus: AUC {known.auc}")
         both = [public(args.data, name, "xstest") for name in ("xstest-safe", "xstest-unsafe")]
         run = steer.sweep(
@@ -181,8 +218,10 @@ def main() -> None:
             control=False,
             progress=bar("twins, naive"),
         )
+        told = gate_on_twins(model, found, both, twins(args.data))
     steered, plain = ([row for row in run.rows if row["strength"] == s] for s in (1.0, 0.0))
     print("\n".join(["", "On twins only", *robustness_lines(robustness(steered, unsteered=plain))]))
+    print("\n".join(changes(run.rows)), told, sep="\n")
     print(f"Over-refusal saved against naive steering: {saved(steered, naive.rows)}")
 
 

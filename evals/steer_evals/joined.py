@@ -184,7 +184,9 @@ class _Table:
     def _error(self, first: int, low: dict[str, _Floats], high: dict[str, _Floats]) -> _Floats:
         """`[n + 1]`: standard error of the difference in cost to that of `first`, if there were none; requests counted singly."""
         found = np.zeros(len(self._risk) + 1)
-        for axis in {OVER, BENIGN, CAPABILITY} & set(self._on):
+        for axis in (
+            own for own in (OVER, BENIGN, CAPABILITY) if own in self._on
+        ):  # one order: sums are to the bit
             name, on = "right" if axis == CAPABILITY else "value", self._on[axis]
             squares = np.concatenate([[0.0], np.cumsum((high[name] - low[name]) ** 2 * on)])
             found += np.abs(squares - squares[first]) / on.sum() ** 2

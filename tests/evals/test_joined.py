@@ -208,7 +208,7 @@ def test_a_request_that_is_surely_risky_is_not_counted_out():
 
 
 def test_of_two_sides_that_are_as_good_the_one_that_comes_nearer_to_one_half():
-    """The weaker strength frees one request less between .6 and .8, and so leaves the threshold more room."""
+    """A high side that refuses everything must stand above all harmless requests; one that refuses harm only, anywhere."""
     harmful, risky = [(HARMFUL, "h0"), (HARMFUL, "h1")], [(OVER, f"o{i}") for i in range(8)]
     risk = dict.fromkeys(harmful, 0.95) | {key: 0.1 + 0.1 * i for i, key in enumerate(risky)}
     plain = [row(axis, item, 0.0, axis == HARMFUL) for axis, item in (*harmful, *risky)]

@@ -171,6 +171,17 @@ def test_the_page_counts_near_twins_of_what_is_reported() -> None:
     assert [int(number) for number in re.findall(r"(?<![.\d])\d+", page.partition("more)")[2])] == found
 
 
+def test_the_page_counts_the_actions_that_stand_in_both_halves() -> None:
+    rows = [(int(item.id.rpartition("-")[2]) % 342, item.id) for item in load_suite("harmful-wide").items]
+    choosing, reporting = (
+        {action for action, name in rows if half_of("harmful-wide", name) == half}
+        for half in ("choosing", "reporting")
+    )
+    assert len(choosing | reporting) == 342
+    text = " ".join((ROOT / "docs/adaptive.md").read_text(encoding="utf-8").split())
+    assert f"in three forms each, {len(choosing & reporting)} stand in both" in text
+
+
 # --- what the script writes ---
 
 
