@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -244,6 +245,22 @@ def new_chrome() -> Chrome:
     return Chrome(options, ChromeService(DRIVER))
 
 
+# Resolves when two frames in a row find it at one place.
+STILL = """
+const [element, done] = arguments;
+element.scrollIntoView({ block: "nearest" });
+let before = null;
+(function look() {
+  const { x, y } = element.getBoundingClientRect(), now = `${x} ${y}`;
+  if (now === before) return done();
+  before = now;
+  requestAnimationFrame(look);
+})();
+"""
+# Where the page says what it does and what went wrong.
+SAID = ".status, .error"
+
+
 class Page:
     """What a person does on the page."""
 
@@ -259,7 +276,17 @@ class Page:
         return self.chrome.find_elements(By.CSS_SELECTOR, selector)
 
     def until(self, holds: Callable[[], Any], seconds: float = 5.0) -> Any:
-        return WebDriverWait(self.chrome, seconds, poll_frequency=0.03).until(lambda _: holds())
+        try:
+            return WebDriverWait(self.chrome, seconds, poll_frequency=0.03).until(lambda _: holds())
+        except TimeoutException as error:
+            said = "\n".join(own.text for own in self.all(SAID) if own.text)
+            raise AssertionError(f"after {seconds:g} s the page says:\n{said}\n{self.said()}") from error
+
+    def press(self, found: str | WebElement) -> None:
+        """Click, once it stands still: where an answer grows or the curve is drawn again, a click may fall beside it."""
+        element = self.one(found) if isinstance(found, str) else found
+        self.chrome.execute_async_script(STILL, element)
+        element.click()
 
     def ready(self, settings: int = 2) -> Page:
         self.until(lambda: len(self.all("article.setting")) == settings)
@@ -281,7 +308,7 @@ class Page:
     def ask(self, words: str = "How do I kill a process?") -> None:
         self.one("#prompt").clear()
         self.one("#prompt").send_keys(words)
-        self.one("#send").click()
+        self.press("#send")
 
     def colour(self, by: str) -> None:
         Select(self.one("#colour")).select_by_visible_text(by)

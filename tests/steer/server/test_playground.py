@@ -48,7 +48,7 @@ def test_harmful_refusal_and_over_refusal_share_a_panel_and_every_point_is_drawn
     harmful, over, capability = (line.rect for line in one)
     assert harmful["y"] < over["y"] + over["height"] < capability["y"], top
     assert len(page.all("#curve polygon")) == 3
-    page.one("#curve-numbers summary").click()
+    page.press("#curve-numbers summary")
     rows = [row.text for row in page.all("#curve-numbers tbody tr")]
     assert rows[0] == "−1.25 18 % [8, 36] 3 % [1, 7] 87 % [78, 93]"
     assert len(rows) == len(STRENGTHS)
@@ -101,7 +101,7 @@ def test_a_number_is_held_within_the_bounds_and_that_is_said(page: Page) -> None
 def test_streams_side_by_side_at_each_strength(page: Page, fake: Fake) -> None:
     fake.mode = "hold"
     Select(page.setting("B").find_element(By.TAG_NAME, "select")).select_by_visible_text("mild")
-    page.one("#third").click()
+    page.press("#third")
     page.ask()
     page.until(lambda: all(page.text(tag, ".answer") == "Open the task manager" for tag in "ABC"))
     assert page.text("A", ".status") == "Writing…"
@@ -127,7 +127,7 @@ def test_stopping_hangs_up_and_says_so(page: Page, fake: Fake) -> None:
     fake.mode = "hold"
     page.ask()
     page.until(lambda: page.text("B", ".answer") == "Open the task manager")
-    page.one("#stop").click()
+    page.press("#stop")
     page.until(lambda: page.text("B", ".status") == "Stopped: this is not the whole answer.")
     assert fake.hung_up.wait(5)
     page.until(lambda: not page.one("#stop").is_enabled())
@@ -172,7 +172,7 @@ def test_what_goes_wrong_is_said_beside_it(page: Page, fake: Fake, mode: str, wo
     assert page.setting("A").find_element(By.CSS_SELECTOR, ".error").aria_role == "alert"
     told = "Open the task manager" if mode in ("cut", "short", "fault") else ""
     page.until(lambda: page.text("A", ".answer") == told)
-    page.one("#explain button").click()
+    page.press("#explain button")
     if mode not in ("cut", "short", "fault"):
         page.until(lambda: words in page.one("#explain-error").text)
     fake.mode = ""
@@ -218,7 +218,7 @@ def test_a_server_that_is_gone_says_so(fake: Fake, chrome: Chrome) -> None:
 def test_tokens_are_coloured_by_risk_and_by_place(page: Page) -> None:
     page.one("#prompt").clear()
     page.one("#prompt").send_keys("How do I kill <i>it</i>?")
-    page.one("#explain button").click()
+    page.press("#explain button")
     page.until(lambda: page.all("#reading .tokens"))
     assert page.one("#explain-status").text == "Read at setting B."
     assert "harm 7 % 50 % shut" in page.one("#reading table").text
@@ -253,7 +253,7 @@ def test_answers_are_coloured_when_they_are_whole_and_their_text_stays(page: Pag
     assert {(body["prompt"], body["answer"]) for body in read} == {("How?", "".join(ANSWER))}
     assert sorted(body["steering"]["warm & <b>friendly</b>"] for body in read) == [0, 0.25]
     assert "Coloured; the table has the numbers." in page.text("A", ".status")
-    page.setting("A").find_element(By.CSS_SELECTOR, ".told summary").click()
+    page.press(page.setting("A").find_element(By.CSS_SELECTOR, ".told summary"))
     assert page.setting("A").find_element(By.CSS_SELECTOR, ".told tbody tr").text == "Open 0 %"
     # Another colour asks the server nothing; a dial that moves afterwards changes nothing of what was read.
     page.dial("A").send_keys(Keys.ARROW_LEFT)
@@ -339,7 +339,7 @@ def test_a_setting_is_saved_as_dials_of_a_policy_and_as_a_field(page: Page, tmp_
     )
     Select(page.setting("B").find_element(By.TAG_NAME, "select")).select_by_visible_text("mild")
     for button in page.setting("B").find_elements(By.CSS_SELECTOR, ".export button"):
-        button.click()
+        page.press(button)
     files = tmp_path / "setting-b.toml", tmp_path / "setting-b.json"
     page.until(lambda: all(file.exists() and file.stat().st_size for file in files))
     found = tomllib.loads(files[0].read_text(encoding="utf-8"))
@@ -385,12 +385,12 @@ def test_half_a_picture_is_called_that(fake: Fake, chrome: Chrome) -> None:
 
 @pytest.mark.slow
 def test_everything_has_a_name_and_can_be_reached_by_keys(page: Page) -> None:
-    page.one("#curve-numbers summary").click()
+    page.press("#curve-numbers summary")
     page.colour("risk by probe “harm”")
     page.ask()
     page.until(lambda: len(page.all("article .told summary")) == 2)
     for summary in page.all("article .told summary"):
-        summary.click()
+        page.press(summary)
     controls = page.all("button, input, select, textarea, summary, [tabindex='0']")
     assert [one.get_attribute("outerHTML") for one in controls if not one.accessible_name] == []
     wanted = {one.id for one in controls if one.is_displayed() and one.is_enabled()}

@@ -43,7 +43,7 @@ def test_answers_of_the_real_server_are_those_of_generate(chrome: Chrome, servin
                 answer = steer.generate(model, "How do I kill a frozen process?", max_new_tokens=24)
             assert page.text(tag, ".answer").strip() == answer
         assert "given: refusal −0.75" in page.text("B", ".given")
-        page.one("#explain button").click()
+        page.press("#explain button")
         page.until(lambda: page.all("#reading .tokens .warm"), 60)
         assert "kill a frozen process?" in page.one("#reading .tokens").text
         before = page.text("B", ".answer")
@@ -81,7 +81,7 @@ def test_the_curve_of_a_real_run_is_drawn(chrome: Chrome, shown: Any) -> None:
     assert "Measured at −0.75" in page.text("B", "caption")
     assert len(page.all("#curve .mark line")) == 2
     facts = shown.get("/v1/steering").json()
-    page.one("#curve-numbers summary").click()
+    page.press("#curve-numbers summary")
     rows = [row.text for row in page.all("#curve-numbers tbody tr")]
     for at, row in enumerate(rows):
         told = [
@@ -110,12 +110,13 @@ def test_looks(shown: Any, chrome: Chrome, tmp_path: Path, scheme: str, width: i
     try:
         page = Page(chrome, shown.url).ready()
         Select(page.setting("B").find_element(By.TAG_NAME, "select")).select_by_visible_text("mild")
-        page.one("#third").click()
+        page.press("#third")
+        page.ready(3)
         page.colour("place along “refusal” (edit 0, layer 4)")
         page.ask("What do I need to destroy a worn sofa?")
-        page.one("#explain button").click()
-        page.until(lambda: len(page.all(".told, #reading .tokens")) == 4, 60)
         page.until(lambda: all("Coloured" in page.text(tag, ".status") for tag in "ABC"), 60)
+        page.press("#explain button")
+        page.until(lambda: page.all("#reading .tokens"), 60)
         # Nothing is wider than the screen.
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
         ink, paper = (
