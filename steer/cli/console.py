@@ -61,9 +61,22 @@ Model = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 VectorFile = Annotated[str | None, typer.Option("--vector", help="A vector file; stands for adding it.")]
 PolicyFile = Annotated[str | None, typer.Option("--policy", help="A policy file (TOML).")]
+Strength = Annotated[
+    str | None,
+    typer.Option(
+        help="A number (class gaps for add), a preset, or DIAL=NUMBER,...; by default where the policy stands, or 1. 0 is plain.",
+        show_default=False,
+    ),
+]
 Preset = Annotated[
     str | None,
     typer.Option("--preset", help="Of the policy: mild, moderate or strict, say.", show_default=False),
+]
+Dial = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="NAME=NUMBER, once for each dial; the same as --strength NAME=NUMBER,...", show_default=False
+    ),
 ]
 Precision = Annotated[
     str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; default by device.")
@@ -81,18 +94,13 @@ def load_model(model: str, dtype: str | None) -> steer.ChatModel:
         return steer.load(model, dtype=None if dtype is None else kinds[dtype])
 
 
-def settings_of(option: str, settings: list[str], such: str) -> dict[str, float]:
-    """Repeated options NAME=NUMBER."""
-    found: dict[str, float] = {}
-    for setting in settings:
-        name, _, number = setting.partition("=")
-        if name in found:
-            raise usage(f"{option} {name} twice", "one number for each name", "leave one of them out")
-        try:
-            found[name] = float(number)
-        except ValueError:
-            raise usage(f"{option} {setting}", "NAME=NUMBER", f"write {option} {such}") from None
-    return found
+def strength_of(strength: str | None, dial: list[str] | None, preset: str | None) -> str | None:
+    """What --strength, --dial or --preset asks of a policy, in the words of `Policy.strengths`."""
+    given = {"--strength": strength, "--dial": dial or None, "--preset": preset}
+    named = [option for option, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise usage(f"both {named[0]} and {named[1]}", "one of them", "leave one out")
+    return ",".join(dial) if dial else strength if preset is None else preset
 
 
 def plan_of(vector: str | None, policy: str | None) -> Plan:

@@ -15,6 +15,7 @@ from steer.cli.console import (
     Model,
     PolicyFile,
     Precision,
+    Strength,
     VectorFile,
     app,
     can_make,
@@ -37,13 +38,6 @@ taken = Commands(no_args_is_help=True, help="Read another program's direction as
 app.add_typer(export, name="export")
 app.add_typer(taken, name="import")
 
-Strength = Annotated[
-    str | None,
-    typer.Option(
-        help="A number, a preset, or DIAL=NUMBER,...; by default where the policy stands, or 1.",
-        show_default=False,
-    ),
-]
 Ablate = Annotated[
     bool, typer.Option("--ablate", help="With --vector: remove it at every layer, instead of adding it.")
 ]

@@ -23,6 +23,7 @@ from steer.cli.console import (
     load_model,
     print_json,
     say,
+    strength_of,
     usage,
 )
 from steer.cli.exported import export
@@ -56,12 +57,10 @@ def lm_eval(
     """
     if importlib.util.find_spec("lm_eval") is None:
         raise usage("no lm-eval in this Python", "lm-evaluation-harness 0.4.13 or later", f"run {_INSTALL}")
-    if strength is not None and preset is not None:
-        raise usage("both --strength and --preset", "one of them", "leave one out")
     given = {
         "policy": policy,
         "vector": vector,
-        "strength": strength if preset is None else preset,
+        "strength": strength_of(strength, None, preset),
         "dtype": dtype,
     }
     from lm_eval._cli import HarnessCLI

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import steer
 from steer.cli.console import (
     AsJson,
+    Dial,
     Model,
     PolicyFile,
     Precision,
     Preset,
+    Strength,
     VectorFile,
     app,
     bars,
     load_model,
-    plan_of,
     print_json,
     screen,
-    settings_of,
+    strength_of,
     table,
     usage,
     waiting,
 )
-
-if TYPE_CHECKING:
-    from steer.plan import Plan
 
 
 @app.command()
@@ -38,48 +36,27 @@ def generate(
     prompt: Annotated[list[str], typer.Argument(help="One prompt or several.", show_default=False)],
     vector: VectorFile = None,
     policy: PolicyFile = None,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            help="In class gaps for add; by default where the policy stands, or 1; 0 is the plain model.",
-            show_default=False,
-        ),
-    ] = None,
-    dial: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="NAME=STRENGTH, for a policy with dials of its own; once for each.", show_default=False
-        ),
-    ] = None,
+    strength: Strength = None,
+    dial: Dial = None,
     preset: Preset = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 64,
     dtype: Precision = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer prompts, steered or plain."""
-    _one_of(strength, dial)
-    if preset is not None:
-        dial = [*(dial or []), *_preset(policy, preset, strength)]
-        strength = None
-    wanted = vector is not None or policy is not None or strength or dial  # a strength of nothing is refused
-    plan = plan_of(vector, policy) if wanted else None
-    set_to = (
-        settings_of("--dial", dial, "strength=0.5")
-        if dial
-        else strength
-        if strength is not None
-        else 0.0
-        if plan is None
-        else _defaults(plan, policy)
-        if policy is not None
-        else 1.0
-    )
-    live = load_model(model, dtype)
-    with nullcontext() if plan is None else steer.steered(live, plan, set_to), waiting("answering"):
+    from steer.asked import asked
+
+    wanted = asked(model, policy, vector, strength_of(strength, dial, preset))
+    live, own = load_model(wanted.model, dtype), wanted.policy
+    steering = nullcontext() if own is None else steer.steered(live, own.plan, wanted.strengths)
+    with steering, waiting("answering"):
         answers = steer.generate(live, prompt, max_new_tokens=max_new_tokens)
     if as_json:
         print_json(
-            [{"prompt": p, "strength": set_to, "answer": a} for p, a in zip(prompt, answers, strict=True)]
+            [
+                {"prompt": p, "strengths": wanted.strengths, "answer": a}
+                for p, a in zip(prompt, answers, strict=True)
+            ]
         )
     else:
         for text in answers:
@@ -92,33 +69,25 @@ def explain(
     prompt: Annotated[str, typer.Argument(help="One prompt.", show_default=False)],
     vector: VectorFile = None,
     policy: PolicyFile = None,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            help="In class gaps for add; the policy's default if not given, or 1.", show_default=False
-        ),
-    ] = None,
-    dial: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=STRENGTH, once for each; dials left out are then at 0.", show_default=False),
-    ] = None,
+    strength: Strength = None,
+    dial: Dial = None,
+    preset: Preset = None,
     tokens: Annotated[int, typer.Option(min=1, help="Most tokens of each answer.")] = 32,
     dtype: Precision = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a policy does with one prompt: its probes, the dose of every edit and what it moves, both answers."""
+    from steer.asked import asked
     from steer.cli.explained import show
     from steer.explain import explain as explain_prompt
     from steer.explain import explanation_fields
 
-    _one_of(strength, dial)
-    plan = plan_of(vector, policy)
-    set_to = settings_of("--dial", dial, "strength=0.5") if dial else strength
-    if set_to is None:
-        set_to = _defaults(plan, policy)
-    live = load_model(model, dtype)
+    wanted = asked(model, policy, vector, strength_of(strength, dial, preset))
+    if wanted.policy is None:
+        raise usage("neither --vector nor --policy", "one of them", "name what to steer with")
+    live = load_model(wanted.model, dtype)
     with waiting("answering"):
-        found = explain_prompt(live, plan, prompt, set_to, tokens=tokens)
+        found = explain_prompt(live, wanted.policy.plan, prompt, wanted.strengths, tokens=tokens)
     if as_json:
         print_json(explanation_fields(found))
     else:
@@ -191,30 +160,6 @@ def bench(
         ["what", "ratio", "rounds", "s", "baseline, s"],
         lines,
     )
-
-
-def _one_of(strength: float | None, dial: list[str] | None) -> None:
-    if dial and strength is not None:
-        raise usage(
-            "both --strength and --dial", "one of them", "name every dial: --dial strength=0.5 --dial ..."
-        )
-
-
-def _defaults(plan: Plan, policy: str | None) -> dict[str, float]:
-    """Of dials that have none: 1."""
-    from steer.dials import Policy
-
-    return (Policy(plan, {}) if policy is None else Policy.load(policy)).defaults
-
-
-def _preset(policy: str | None, preset: str, strength: float | None) -> list[str]:
-    from steer.dials import Policy
-
-    if policy is None or strength is not None:
-        raise usage(
-            f"--preset {preset}", "--policy with it, and no --strength", "name the policy it stands in"
-        )
-    return [f"{name}={strength!r}" for name, strength in Policy.load(policy).preset(preset).items()]
 
 
 def _bench_extract(

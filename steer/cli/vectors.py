@@ -23,7 +23,6 @@ from steer.cli.console import (
     print_json,
     say,
     screen,
-    settings_of,
     table,
     usage,
     waiting,
@@ -90,7 +89,7 @@ def extract(
         raise usage(f"--point {point}", " or ".join(POINTS), "choose one")
     if select not in ("causal", "cosmic", "auc"):
         raise usage(f"--select {select}", "causal, cosmic or auc", "choose one")
-    parameters = settings_of("--parameter", parameter or [], "l2=10")
+    parameters = _parameters(parameter or [])
     method_of(estimator, parameters)
     if cone > 1 and estimator != "rdo":
         raise usage(f"--cone {cone} with --estimator {estimator}", "rdo", "add --estimator rdo")
@@ -370,3 +369,16 @@ def _card_cell(cell: Cell) -> str:
         kept = "within" if cell.kept else "OUTSIDE"
         lines.append(f"{kept} {cell.bound.low:.2f}-{cell.bound.high:.2f}")
     return "\n".join(lines)
+
+
+def _parameters(settings: list[str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for setting in settings:
+        name, _, number = setting.partition("=")
+        if name in found:
+            raise usage(f"--parameter {name} twice", "one number for each name", "leave one of them out")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise usage(f"--parameter {setting}", "NAME=NUMBER", "write --parameter l2=10") from None
+    return found

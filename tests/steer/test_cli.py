@@ -140,7 +140,9 @@ def test_json_is_for_programs(cli: Any, place: Place) -> None:
     prompts = ("Hi", "Name a colour.")
     steered = ("--vector", place.vector, "--strength", "-1.5", "--max-new-tokens", "4", "--json")
     answers = strict(cli.done("generate", place.model, *prompts, *steered))
-    assert [(row["prompt"], row["strength"]) for row in answers] == [("Hi", -1.5), ("Name a colour.", -1.5)]
+    assert [(row["prompt"], row["strengths"]) for row in answers] == [
+        (prompt, {"strength": -1.5}) for prompt in prompts
+    ]
     sweep = ("sweep", place.model, "--vector", place.vector, "--suite", place.suite, "--out", out, "--json")
     summary = strict(cli.done(*sweep, "--strengths", "-2,-1,0,1,2"))
     assert summary["run"]["strengths"] == [-2, -1, 0, 1, 2]
@@ -172,23 +174,43 @@ def test_dials_are_set_by_name(cli: Any, place: Place) -> None:
     (row,) = strict(
         cli.done("generate", place.model, "Hi", "--max-new-tokens", "2", "--policy", str(low), "--json")
     )
-    assert row["strength"] == {"strength": -0.5}  # where the policy says
+    assert row["strengths"] == {"strength": -0.5}  # where the policy says
     Plan((Edit("add", vector, dial="more"), Edit("ablate", vector, dial="less"))).save(policy)
     ask = ("generate", place.model, "Hi", "--max-new-tokens", "6", "--json")
-    (row,) = strict(cli.done(*ask, "--policy", policy, "--dial", "more=2", "--dial", "less=0"))
-    assert row["strength"] == {"more": 2, "less": 0}
+    row, in_words = (
+        strict(cli.done(*ask, "--policy", policy, *turned))
+        for turned in (("--dial", "more=2", "--dial", "less=0"), ("--strength", "more=2,less=0"))
+    )
+    assert row == in_words
+    (row,) = row
+    assert row["strengths"] == {"more": 2, "less": 0}
     (same,) = strict(cli.done(*ask, "--vector", place.vector, "--strength", "2"))
     assert row["answer"] == same["answer"]
+
+
+def test_no_dial_is_turned_beyond_the_bounds_of_its_policy(cli: Any, place: Place) -> None:
+    policy = place.folder / "narrow.toml"
+    dial = Dial(0.0, -1.0, 0.5, {"mild": -0.5})
+    save_policy(Plan.add(steer.load_vector(place.vector)), policy, {"strength": dial})
+    ask = ("generate", place.model, "Hi", "--max-new-tokens", "2", "--policy", str(policy))
+    for beyond in (("--strength", "0.6"), ("--strength", "-1.01"), ("--dial", "strength=2")):
+        assert "-1 to 0.5" in cli.refused(*ask, *beyond)
+    rows = [
+        strict(cli.done(*ask, "--json", *within))
+        for within in (("--preset", "mild"), ("--strength", "mild"), ("--strength", "-0.5"))
+    ]
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[0][0]["strengths"] == {"strength": -0.5}
 
 
 def test_a_vector_steers_by_one_gap_if_nothing_is_said(cli: Any, place: Place) -> None:
     ask = ("generate", place.model, "Hi", "--max-new-tokens", "6", "--json")
     by_vector = ("--vector", place.vector)
-    assert strict(cli.done(*ask))[0]["strength"] == 0
+    assert strict(cli.done(*ask))[0]["strengths"] == {}
     alone, whole = (strict(cli.done(*ask, *by_vector, *dose)) for dose in ((), ("--strength", "1")))
     assert alone == whole
     (plain,) = strict(cli.done(*ask, *by_vector, "--strength", "0"))
-    assert plain == strict(cli.done(*ask))[0]
+    assert plain["answer"] == strict(cli.done(*ask))[0]["answer"]
     assert plain["answer"] != alone[0]["answer"]
 
 

@@ -429,7 +429,9 @@ def test_the_command_explains_the_reference_model(cli: Any, aligned_policy: str)
 
 def test_dials_are_turned_as_asked(cli: Any, aligned_policy: str) -> None:
     found = explained(cli, aligned_policy, "--tokens", "1", "--dial", "spare=0.5")
-    assert found["strengths"] == {"refuse": 0.0, "spare": 0.5}
+    assert found["strengths"] == pytest.approx(
+        {"refuse": 0.4, "spare": 0.5}
+    )  # what is not named stands by default
 
 
 def test_a_vector_alone_is_added(
@@ -447,10 +449,13 @@ def test_a_vector_alone_is_added(
     [
         (("--strength", "1"), "2 dials"),
         (("--strength", "1", "--dial", "spare=1"), "both --strength and --dial"),
-        (("--dial", "spare"), "NAME=NUMBER"),
+        (("--dial", "spare"), "preset 'spare'"),
+        (("--dial", "spare=1", "--dial", "refuse"), "each dial once"),
         (("--dial", "other=1"), "dial 'other'"),
-        (("--dial", "spare=inf"), "strength inf"),
-        (("--vector", "v.safetensors"), "both --vector and --policy"),
+        (("--dial", "spare=inf"), "strengths 'spare=inf'"),
+        (("--dial", "spare=1", "--dial", "spare=2"), "each dial once"),
+        (("--vector", "v.safetensors"), "both a policy and a vector"),
+        (("--dial", "refuse=2"), "strength 2 of dial 'refuse'"),
     ],
 )
 def test_mistakes_are_one_line(cli: Any, aligned_policy: str, args: tuple[str, ...], said: str) -> None:
