@@ -200,24 +200,15 @@ def main() -> None:
         print("\n".join(changes(Run(args.out / ADAPTIVE).rows)))
         print(f"\nXSTest, safe against harmful contrasts, folds by focus: AUC {known.auc}")
         both = [public(args.data, name, "xstest") for name in ("xstest-safe", "xstest-unsafe")]
-        run = steer.sweep(
-            model,
-            found.plan,
-            both,
-            [1.0],
-            args.out / f"{ADAPTIVE}-twins",
-            control=False,
-            progress=bar("twins"),
-        )
-        naive = steer.sweep(
-            model,
-            steer.Plan.add(refusal),
-            both,
-            STRENGTHS["naive"],
-            args.out / "naive-twins",
-            control=False,
-            progress=bar("twins, naive"),
-        )
+        run, naive = (
+            steer.sweep(
+                model, plan, both, strengths, args.out / f"{name}-twins", control=False, limit=args.limit,
+                progress=bar(f"twins, {name}"),
+            )
+            for name, plan, strengths in (
+                (ADAPTIVE, found.plan, [1.0]), ("naive", steer.Plan.add(refusal), STRENGTHS["naive"])
+            )
+        )  # fmt: skip
         told = gate_on_twins(model, found, both, twins(args.data))
     steered, plain = ([row for row in run.rows if row["strength"] == s] for s in (1.0, 0.0))
     print("\n".join(["", "On twins only", *robustness_lines(robustness(steered, unsteered=plain))]))

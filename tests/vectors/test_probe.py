@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ def test_a_logistic_reading_is_scikit_learns() -> None:
     examples = _twins(60)
     rows = _Planted(examples, gap=1.5).rows[:, 3].astype(np.float64)
     table = probes._table(examples)
-    plane = planes.regression(0.1)(rows, table)
+    plane = planes.Regression(0.1)(rows, table)
     theirs = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)).fit(rows, table.risky)
     np.testing.assert_allclose(rows @ plane.normal + plane.bias, theirs.decision_function(rows), atol=1e-6)
 
@@ -304,6 +305,8 @@ def test_several_tokens_are_read_as_one_plane(tiny_llama: ChatModel, method: pro
     rows = probes._rows(tiny_llama, examples, 3, lambda *_: None)[:, layer].astype(np.float64)
     table = probes._table(examples)
     fit, _ = planes.best_of(planes.FITS[method], rows, table, planes.splits_of(table, 5, 0))
+    told = json.loads(found.vector.meta["estimator_parameters"])
+    assert told.get("penalty") == (fit.penalty if isinstance(fit, planes.Regression) else None)
     plane = fit(rows, table)
     odds = np.full(len(rows), found.offset)
     for at, (vector, slope) in enumerate([(found.vector, found.slope), *found.before]):

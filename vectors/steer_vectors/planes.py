@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -44,24 +45,30 @@ def lda(rows: Floats, table: Table) -> Plane:
     return Plane(normal, -float(normal @ (means[0] + means[1]) / 2))
 
 
-def regression(penalty: float) -> Fit:
-    """Logistic regression on standardised coordinates with one penalty, C in scikit-learn's sense."""
+@dataclass(frozen=True)
+class Regression:
+    """Logistic regression on standardised coordinates.
 
-    def fit(rows: Floats, table: Table) -> Plane:
+    Args:
+        penalty: C in scikit-learn's sense.
+    """
+
+    penalty: float
+
+    def __call__(self, rows: Floats, table: Table) -> Plane:
+        """As a `Fit`."""
         from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
         from sklearn.preprocessing import StandardScaler
 
         scaler = StandardScaler().fit(rows, sample_weight=table.weights)
-        found = LogisticRegression(C=penalty, max_iter=2000)
+        found = LogisticRegression(C=self.penalty, max_iter=2000)
         found.fit(scaler.transform(rows), table.risky, sample_weight=table.weights)
         normal = found.coef_[0] / scaler.scale_
         return Plane(normal, float(found.intercept_[0] - normal @ scaler.mean_))
 
-    return fit
-
 
 # Of several, the one whose readings of held-out folds have the least log-loss.
-FITS: dict[str, tuple[Fit, ...]] = {"lda": (lda,), "logistic": tuple(map(regression, PENALTIES))}
+FITS: dict[str, tuple[Fit, ...]] = {"lda": (lda,), "logistic": tuple(map(Regression, PENALTIES))}
 
 
 def best_of(fits: Sequence[Fit], rows: Floats, table: Table, splits: Sequence[Split]) -> tuple[Fit, Floats]:

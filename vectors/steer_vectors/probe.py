@@ -36,7 +36,7 @@ from steer_vectors.contrast import ContrastSet, Label
 from steer_vectors.errors import ContrastError, SiteError
 from steer_vectors.file import FORMAT, FORMAT_VERSION, Vector, library_version, model_metadata
 from steer_vectors.models import ChatModel
-from steer_vectors.planes import FITS, Fit, Plane, best_of, held_out_risks, platt, splits_of
+from steer_vectors.planes import FITS, Fit, Plane, Regression, best_of, held_out_risks, platt, splits_of
 from steer_vectors.roc import Area, Bools, Floats, Table, area, of_twins, parts, ranked, variance_of
 
 Classifier = Literal["lda", "logistic"]
@@ -168,12 +168,14 @@ def fit_probe(
         {layer: one[judged] for layer, one in read.items()}, table._replace(clusters=pairs).only(judged)
     )
     stage = tally.stage()
-    planes = []
+    fit, planes = fits[layer], []
     for other in range(model.layers):
-        planes.append(fits[layer](rows[:, other].astype(np.float64), table))
+        planes.append(fit(rows[:, other].astype(np.float64), table))
         stage(other + 1, model.layers)
     note = _note(used, twins)
     how = {"folds": folds, "seed": seed, "layers": list(chosen_from), "window": window}
+    if isinstance(fit, Regression):
+        how["penalty"] = fit.penalty
     width = model.width
     shares = [slice(at, at + width) for at in range(0, window * width, width)]
     vectors = [
