@@ -76,7 +76,7 @@ def adapt(
 
     Extracts, chooses on one half of the items under budgets, reports on the other. Exit code 1 if no setting keeps them.
     """
-    from steer_evals.adapt import POLICY, adapted_fields
+    from steer_evals.adapt import ADAPTIVE, POLICY, adapted_fields
     from steer_evals.adapt import adapt as make
     from steer_evals.adapted import write_page
     from steer_evals.calibrate import Budgets, half_of
@@ -117,14 +117,14 @@ def adapt(
             disguised=_names(disguised), trials=trials, seed=seed, limit=limit, bar=bar,
         )  # fmt: skip
     write_page(found, out)
-    kept = bool(found.families["adaptive"].presets)
+    kept = bool(found.families[ADAPTIVE].presets)
     if before and not (out / POLICY).exists():
         notes.print(f"the older {out / POLICY} was removed: nothing keeps these budgets", soft_wrap=True)
     if as_json:
         print_json(adapted_fields(found))
     else:
         _show(found, out)
-        say(f"policy: {out / POLICY}" if kept else "no policy: no strength keeps the budgets", as_json)
+        say(f"policy: {out / POLICY}" if kept else _missed(found, out), as_json)
         say(f"table and picture: {out}", as_json)
     if not kept:
         raise typer.Exit(1)
@@ -204,6 +204,18 @@ def _default(policy: str) -> float:
             f"{policy}, whose dials stand at different places", "one strength for all", "name --strength"
         )
     return places.pop()
+
+
+def _missed(found: Adapted, out: Path) -> str:
+    from steer_evals.adapt import ADAPTIVE
+    from steer_evals.run import PLAN
+
+    nearest = found.families[ADAPTIVE].nearest
+    assert nearest is not None  # there are no presets
+    return (
+        f"no policy: no strength keeps the budgets; the nearest, {nearest.strength:g}, breaks "
+        f"{', '.join(nearest.broken)}; its plan: {out / ADAPTIVE / PLAN}"
+    )
 
 
 def _show(found: Adapted, out: Path) -> None:

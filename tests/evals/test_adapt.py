@@ -306,6 +306,29 @@ def test_a_policy_of_other_budgets_does_not_stay(parts, tmp_path):
         assert policy.read_text() == own
 
 
+def test_without_a_policy_the_command_says_what_it_breaks(parts, tmp_path, monkeypatch, capsys):
+    kept, missed = (calibrate(two_strengths(), Budgets(over_refusal=most)) for most in (0.5, 0.0))
+    monkeypatch.setattr("steer.cli.adaptive.load_model", lambda *_: None)
+    monkeypatch.setattr("steer.cli.adaptive._show", lambda *_: None)
+    monkeypatch.setattr("steer_evals.adapted.write_page", lambda *_: None)
+    for own, code in ((kept, 0), (missed, 1)):
+        sides = {"low": Branch("low", "clamp", (6,), "all")}
+        plan = adaptive(parts, {sides["low"]: 1.0}, 0.5)
+        found = Adapted(parts, Choice(1, 1, 0.5, 0, 0, 0, 0, 0, {}), sides, plan, {}, {"adaptive": own})
+        monkeypatch.setattr("steer_evals.adapt.adapt", lambda *_, found=found, **__: found)
+        with pytest.raises(SystemExit) as end:
+            main(["adapt", "m", "--out", str(tmp_path)])
+        assert end.value.code == code
+        said = capsys.readouterr().out
+        if code:
+            assert missed.nearest.broken == ("over-refusal",)
+            assert "the nearest, 1, breaks over-refusal; its plan: " in said
+            assert str(tmp_path / "adaptive" / "plan.toml") in said
+        else:
+            assert f"policy: {tmp_path / 'policy.toml'}" in said
+            assert "no policy" not in said
+
+
 def test_the_plain_model_stands_first_and_changes_nothing(parts, tmp_path):
     own = calibrate(two_strengths(), Budgets(over_refusal=0.5))
     stays = own._replace(presets=dict.fromkeys(own.presets, 0.0))

@@ -275,7 +275,7 @@ class Page:
     def all(self, selector: str) -> list[WebElement]:
         return self.chrome.find_elements(By.CSS_SELECTOR, selector)
 
-    def until(self, holds: Callable[[], Any], seconds: float = 5.0) -> Any:
+    def until(self, holds: Callable[[], Any], seconds: float = 20.0) -> Any:
         try:
             return WebDriverWait(self.chrome, seconds, poll_frequency=0.03).until(lambda _: holds())
         except TimeoutException as error:
