@@ -64,9 +64,8 @@ class Policy:
         """
         found = {key: dial.presets[name] for key, dial in self.dials.items() if name in dial.presets}
         if not found:
-            raise PlanError(
-                f"preset {name!r}", " or ".join(self.presets) or "a policy with presets", "choose one of them"
-            )
+            known = (*self.presets, "a number", "DIAL=NUMBER,...")
+            raise PlanError(f"preset {name!r}", " or ".join(known), "choose one of them")
         return found
 
     def strengths(self, asked: object = None) -> dict[str, float]:
