@@ -100,6 +100,8 @@ def strength_of(strength: str | None, dial: list[str] | None, preset: str | None
     named = [option for option, value in given.items() if value is not None]
     if len(named) > 1:
         raise usage(f"both {named[0]} and {named[1]}", "one of them", "leave one out")
+    if unnamed := [own for own in dial or () if "=" not in own]:
+        raise usage(f"--dial {unnamed[0]}", "NAME=NUMBER", "write --dial strength=0.5")
     return ",".join(dial) if dial else strength if preset is None else preset
 
 

@@ -429,9 +429,8 @@ def test_the_command_explains_the_reference_model(cli: Any, aligned_policy: str)
 
 def test_dials_are_turned_as_asked(cli: Any, aligned_policy: str) -> None:
     found = explained(cli, aligned_policy, "--tokens", "1", "--dial", "spare=0.5")
-    assert found["strengths"] == pytest.approx(
-        {"refuse": 0.4, "spare": 0.5}
-    )  # what is not named stands by default
+    # What is not named stands where it does by default.
+    assert found["strengths"] == pytest.approx({"refuse": 0.4, "spare": 0.5})
 
 
 def test_a_vector_alone_is_added(
@@ -449,8 +448,8 @@ def test_a_vector_alone_is_added(
     [
         (("--strength", "1"), "2 dials"),
         (("--strength", "1", "--dial", "spare=1"), "both --strength and --dial"),
-        (("--dial", "spare"), "preset 'spare'"),
-        (("--dial", "spare=1", "--dial", "refuse"), "each dial once"),
+        (("--dial", "spare"), "NAME=NUMBER"),
+        (("--dial", "spare=1", "--dial", "0.5"), "NAME=NUMBER"),
         (("--dial", "other=1"), "dial 'other'"),
         (("--dial", "spare=inf"), "strengths 'spare=inf'"),
         (("--dial", "spare=1", "--dial", "spare=2"), "each dial once"),
